@@ -1,0 +1,170 @@
+// Package api has the types that the daemons say to each other and to people,
+// and the client of their sockets: HTTP and JSON over Unix sockets.
+package api
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Health is what the probes say of a node.
+type Health string
+
+// The health of a node, in the words of UI, panel, alerts, API and log.
+const (
+	Up       Health = "Up"
+	Checking Health = "Checking" // was Up, misses probes, not yet Down
+	Starting Health = "Starting" // answers, and waits for the end of its up-delay
+	Down     Health = "Down"
+	Unknown  Health = "Unknown" // not probed yet
+)
+
+// Service is what the operator wants of a node.
+type Service string
+
+// The service of a node.
+const (
+	InService    Service = "In service"
+	Draining     Service = "Draining"
+	OutOfService Service = "Out of service"
+)
+
+// BoxState is the verdict on the whole box.
+type BoxState string
+
+// The states of the box.
+const (
+	OK             BoxState = "OK"
+	NoSpare        BoxState = "No spare"
+	NothingServing BoxState = "Nothing serving"
+	Standby        BoxState = "Standby"
+	Updating       BoxState = "Updating"
+)
+
+// Snapshot is the whole state at one moment. Regions of it never contradict
+// each other.
+type Snapshot struct {
+	// Version grows by one with each change of the snapshot.
+	Version uint64    `json:"version"`
+	Time    time.Time `json:"time"`
+	Box     Box       `json:"box"`
+	Groups  []Group   `json:"groups"`
+}
+
+// Box is the box as a whole.
+type Box struct {
+	State    BoxState  `json:"state"`
+	Reason   string    `json:"reason"`
+	Since    time.Time `json:"since"`
+	Hostname string    `json:"hostname"`
+	// Suspicion says why the box thinks that it is the one in trouble, when
+	// every probe of every node fails at once; empty otherwise.
+	Suspicion string `json:"suspicion,omitempty"`
+}
+
+// Group is one Spooler Controller Group.
+type Group struct {
+	Name           string     `json:"name"`
+	VirtualAddress netip.Addr `json:"virtual_address"`
+	Mode           string     `json:"mode"`
+	Affinity       Duration   `json:"affinity"`
+	Ports          []string   `json:"ports"`
+	State          BoxState   `json:"state"`
+	Reason         string     `json:"reason"`
+	Clients        int        `json:"clients"`     // bound MFDs
+	Connections    int        `json:"connections"` // open
+	Nodes          []Node     `json:"nodes"`
+}
+
+// Node is one server of a group.
+type Node struct {
+	Name    string     `json:"name"`
+	Address netip.Addr `json:"address"`
+	Weight  int        `json:"weight"`
+
+	Health       Health    `json:"health"`
+	HealthReason string    `json:"health_reason"`
+	HealthSince  time.Time `json:"health_since"`
+	// UpAt is when a Starting node will be Up if nothing fails; zero otherwise.
+	UpAt time.Time `json:"up_at,omitzero"`
+
+	Service       Service   `json:"service"`
+	ServiceReason string    `json:"service_reason"`
+	ServiceSince  time.Time `json:"service_since"`
+
+	Serving     bool   `json:"serving"`     // new clients may be dealt to it
+	Clients     int    `json:"clients"`     // bound MFDs
+	Connections int    `json:"connections"` // open
+	Dealt       uint64 `json:"dealt"`       // first contacts since start
+	Ports       []Port `json:"ports"`
+}
+
+// Port is one probed port of a node.
+type Port struct {
+	Port    uint16    `json:"port"`
+	Outcome Outcome   `json:"outcome"` // of the last probe
+	Misses  int       `json:"misses"`  // consecutive
+	Last    time.Time `json:"last,omitzero"`
+	RTT     Duration  `json:"rtt"`
+}
+
+// Outcome is how a half-open probe ended.
+type Outcome string
+
+// The outcomes of a probe.
+const (
+	Open        Outcome = "open"        // SYN-ACK came, RST went
+	Refused     Outcome = "refused"     // RST came
+	Unreachable Outcome = "unreachable" // an ICMP error came
+	TimedOut    Outcome = "timed out"   // nothing came
+	NoRoute     Outcome = "no route"    // the box has no way to the node
+	Failed      Outcome = "failed"      // the box itself could not probe
+)
+
+// Probe is one probe that was made.
+type Probe struct {
+	Time    time.Time `json:"time"`
+	Outcome Outcome   `json:"outcome"`
+	RTT     Duration  `json:"rtt"`              // SYN to SYN-ACK, 0 when none came
+	Detail  string    `json:"detail,omitempty"` // such as the kind of ICMP error
+}
+
+// PortProbes are the last probes of one port, oldest first.
+type PortProbes struct {
+	Group  string  `json:"group"`
+	Node   string  `json:"node"`
+	Port   uint16  `json:"port"`
+	Probes []Probe `json:"probes"`
+}
+
+// Client is one bound MFD.
+type Client struct {
+	Group       string     `json:"group"`
+	Address     netip.Addr `json:"address"`
+	Node        string     `json:"node"`
+	Why         string     `json:"why"`         // why this node
+	Since       time.Time  `json:"since"`       // bound to this node since
+	Left        Duration   `json:"left"`        // of the window; the whole window while connections are open
+	Connections int        `json:"connections"` // open
+}
+
+// Event is something that happened.
+type Event struct {
+	Seq      uint64    `json:"seq"`
+	Time     time.Time `json:"time"`
+	Kind     string    `json:"kind"`     // such as "node.down"; see package event
+	Severity string    `json:"severity"` // info, notice, warning, alert
+	Group    string    `json:"group,omitempty"`
+	Node     string    `json:"node,omitempty"`
+	Text     string    `json:"text"` // what happened, why, and what to do
+}
+
+// DrainVerb is how a node leaves service.
+type DrainVerb string
+
+// The three ways to drain a node.
+const (
+	DrainGently DrainVerb = "gently" // bound MFDs stay until their window ends
+	MoveNow     DrainVerb = "move"   // bindings are forgotten, open connections finish
+	StopNow     DrainVerb = "stop"   // bindings are forgotten, open connections are cut
+)

@@ -1,0 +1,109 @@
+// Package config is the one configuration of a box: its types, their defaults
+// and limits, and the TOML file that holds them.
+//
+// The package is pure: it reads no file, no socket and no clock. Parse turns
+// the bytes of a file into a Config or into every problem of it at once.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a whole, valid configuration: every default is filled in.
+type Config struct {
+	Hostname   string
+	Service    Interface // towards MFDs and nodes
+	Management Interface // towards people: web UI, reports
+	Panel      Panel
+	Groups     []Group
+}
+
+// Interface is how one network interface of the box gets its address.
+type Interface struct {
+	// Disabled leaves the interface down. Only the management interface can be
+	// disabled: the box is then reached over the serial console alone.
+	Disabled bool
+	// Addresses are static. Empty means DHCP.
+	Addresses []netip.Prefix
+	// Gateway is the default router of a static interface; invalid means none.
+	Gateway netip.Addr
+	// DNS are the resolvers used beside those that DHCP brings.
+	DNS []netip.Addr
+	// VLAN is the 802.1Q tag, 1 to 4094; 0 means untagged.
+	VLAN int
+}
+
+// DHCP reports whether the interface asks a DHCP server for its address.
+func (i Interface) DHCP() bool { return !i.Disabled && len(i.Addresses) == 0 }
+
+// Panel is the front panel.
+type Panel struct {
+
+	// Lamps lists node names in lamp order; empty means the order of the file.
+	Lamps []string
+}
+
+// Mode is how the nodes see MFDs. A group is one or the other, never a
+// mixture: the requirement wants one source address for a whole session.
+type Mode string
+
+const (
+	// Masked shows every connection to the nodes under the virtual address.
+	Masked Mode = "masked"
+	// Transparent shows the MFD's own address; the nodes' way back must lead
+	// through the box.
+	Transparent Mode = "transparent"
+)
+
+// Group is one Spooler Controller Group: a virtual address and its nodes.
+type Group struct {
+	Name           string
+	VirtualAddress netip.Addr
+	Mode           Mode
+	// Affinity is how long an MFD stays bound to its node after its last
+	// connection closed. At least 30 minutes (requirement, Affinity).
+	Affinity time.Duration
+	// Ports are passed to the bound node, all to the same one.
+	Ports []PortRange
+	// FTPPorts are those of Ports that carry an FTP control channel; the data
+	// connections that they announce follow them.
+	FTPPorts []uint16
+	// PassivePorts is the nodes' passive range for FTP over TLS, where no
+	// helper can read the announcement; zero means none.
+	PassivePorts PortRange
+	Checks       Checks
+	Nodes        []Node
+}
+
+// PortRange is a range of TCP ports, First to Last, both included.
+type PortRange struct{ First, Last uint16 }
+
+// Contains reports whether p is in the range.
+func (r PortRange) Contains(p uint16) bool { return !r.IsZero() && r.First <= p && p <= r.Last }
+
+// IsZero reports whether the range is absent.
+func (r PortRange) IsZero() bool { return r == PortRange{} }
+
+// Checks is how the health of a group's nodes is found out.
+type Checks struct {
+	// Ports are probed half-open (SYN, SYN-ACK, RST).
+	Ports []uint16
+	// Interval is the time between two probes of a port.
+	Interval time.Duration
+	// Timeout is how long a probe waits for the SYN-ACK; it is below Interval
+	// and leaves room for one repetition of the SYN.
+	Timeout time.Duration
+	// Misses is the number of consecutive failures that make a node Down.
+	Misses int
+	// UpDelay is the time from a node's first success to Up.
+	UpDelay time.Duration
+}
+
+// Node is one server of a group.
+type Node struct {
+	Name    string
+	Address netip.Addr
+	// Weight is the node's share: 2 gets twice the clients of 1. 1 to 100.
+	Weight int
+}

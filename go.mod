@@ -1,0 +1,3 @@
+module spoolgate
+
+go 1.26
