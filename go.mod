@@ -2,4 +2,9 @@ module spoolgate
 
 go 1.26
 
-require github.com/coreos/go-systemd/v22 v22.6.0
+require (
+	github.com/coreos/go-systemd/v22 v22.7.0
+	github.com/pelletier/go-toml/v2 v2.4.3
+)
+
+require golang.org/x/sys v0.1.0 // indirect

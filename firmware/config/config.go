@@ -1,8 +1,14 @@
 // Package config is the one configuration of a box: its types, their defaults
 // and limits, and the TOML file that holds them.
 //
-// The package is pure: it reads no file, no socket and no clock. Parse turns
-// the bytes of a file into a Config or into every problem of it at once.
+// Parse is pure: it turns the bytes of a file into a Config or into every
+// problem of it at once. The smallest useful file is
+//
+//	[[group]]
+//	virtual_address = "192.0.2.10"
+//	node = [{ address = "192.0.2.11" }, { address = "192.0.2.12" }]
+//
+// and everything else defaults to the requirement.
 package config
 
 import (
@@ -15,7 +21,6 @@ type Config struct {
 	Hostname   string
 	Service    Interface // towards MFDs and nodes
 	Management Interface // towards people: web UI, reports
-	Panel      Panel
 	Groups     []Group
 }
 
@@ -36,13 +41,6 @@ type Interface struct {
 
 // DHCP reports whether the interface asks a DHCP server for its address.
 func (i Interface) DHCP() bool { return !i.Disabled && len(i.Addresses) == 0 }
-
-// Panel is the front panel.
-type Panel struct {
-
-	// Lamps lists node names in lamp order; empty means the order of the file.
-	Lamps []string
-}
 
 // Mode is how the nodes see MFDs. A group is one or the other, never a
 // mixture: the requirement wants one source address for a whole session.
