@@ -8,3 +8,5 @@ require (
 )
 
 require golang.org/x/sys v0.1.0 // indirect
+
+require pgregory.net/rapid v1.3.0

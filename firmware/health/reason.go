@@ -1,0 +1,91 @@
+package health
+
+import (
+	"fmt"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+// Status says how the node is, as of the last call of another method.
+func (m *Machine) Status() Status {
+	s := Status{Health: m.health, Reason: m.reason(), Since: m.since, UpAt: m.upAt()}
+	for _, p := range m.ports {
+		last := p.probe()
+		s.Ports = append(s.Ports, api.Port{
+			Port: p.number, Outcome: last.Outcome, Misses: p.misses, Last: p.last, RTT: last.RTT,
+		})
+	}
+	return s
+}
+
+func (m *Machine) reason() string {
+	worst := m.worst()
+	switch m.health {
+	case api.Up:
+		return m.why
+	case api.Down:
+		switch {
+		case worst != nil && worst.misses > 0:
+			return fmt.Sprintf("port %d %s %s in a row", worst.number, words(worst.probe()), times(worst.misses))
+		case worst != nil:
+			return worst.sentence()
+		}
+		return "was Down, and not every port has answered since"
+	case api.Checking:
+		switch {
+		case worst == nil:
+			return "not every port has been probed since the daemon restarted"
+		case m.held(m.now):
+			return worst.sentence() + "; kept in use because " + m.hold.Reason
+		}
+		return worst.sentence() + m.missed(worst)
+	case api.Starting:
+		if worst != nil {
+			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.rule.UpDelay)
+		}
+		if m.answers.IsZero() {
+			return fmt.Sprintf("not every port has answered yet; the up-delay of %v starts when all do", m.rule.UpDelay)
+		}
+		left := max(m.upAt().Sub(m.now), 0)
+		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds())
+	}
+	if worst == nil {
+		return "not every port has been probed yet"
+	}
+	return worst.sentence() + m.missed(worst)
+}
+
+func (m *Machine) missed(p *port) string {
+	if p.misses == 0 {
+		return ", which says nothing about the node"
+	}
+	return fmt.Sprintf(": miss %d of %d", p.misses, m.rule.misses())
+}
+
+func (p *port) sentence() string { return fmt.Sprintf("port %d %s", p.number, words(p.probe())) }
+
+// words is what a probe's end looks like to somebody who stands before the rack.
+func words(p api.Probe) string {
+	what := map[api.Outcome]string{
+		api.Open:        "answered",
+		api.Refused:     "refused the connection",
+		api.Unreachable: "could not be reached",
+		api.TimedOut:    "did not answer",
+		api.NoRoute:     "could not be probed: this box has no way to the node",
+		api.Failed:      "could not be probed by this box",
+	}[p.Outcome]
+	if p.Detail == "" || p.Outcome == api.Open {
+		return what
+	}
+	return what + " (" + p.Detail + ")"
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "1 time"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func clock(t time.Time) string { return t.Format(time.TimeOnly) }

@@ -1,0 +1,125 @@
+package health
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+// Verdict is what the box thinks of itself.
+type Verdict struct {
+	// Suspect: every probe of every node fails, and it is probably the box.
+	Suspect bool
+	// Certain: the probes did not even leave the box.
+	Certain bool
+	Since   time.Time // of the first failure
+	Reason  string    // a clause: "every probe of all 2 nodes fails since ..."
+}
+
+// Suspicion watches all probes of the box for the moment when every one fails. It
+// is for one goroutine.
+//
+// Two nodes or more that were fine and fall silent within one round are
+// suspicious. One node alone is not: nothing tells it apart from that node's own
+// end. A refused connection ends all doubt, as it proves the way there and back.
+// Two nodes that really lose power in the same round look the same as a pulled
+// cable; then the plan is held for the up-delay (Machine.Hold), and MFDs get no
+// answer from nodes that have none to give.
+type Suspicion struct {
+	round   time.Duration
+	targets map[netip.AddrPort]*sighting
+}
+
+type sighting struct {
+	outcome api.Outcome
+	fine    bool      // answered before it failed
+	failing time.Time // first failure in a row; zero: it answers
+}
+
+// NewSuspicion takes the length of a round: the longest interval between two
+// probes of a port and the time that a probe may take.
+func NewSuspicion(round time.Duration) *Suspicion {
+	return &Suspicion{round: round, targets: map[netip.AddrPort]*sighting{}}
+}
+
+// Observe takes the result of a probe of the box, of whichever group.
+func (s *Suspicion) Observe(now time.Time, target netip.AddrPort, p api.Probe) {
+	t := s.targets[target]
+	if t == nil {
+		t = &sighting{}
+		s.targets[target] = t
+	}
+	t.outcome = p.Outcome
+	switch {
+	case p.Outcome == api.Open || p.Outcome == api.Refused:
+		t.fine, t.failing = p.Outcome == api.Open, time.Time{}
+	case t.failing.IsZero():
+		t.failing = now
+	}
+}
+
+// Keep forgets all targets but these, after a change of the configuration; round
+// is the new length of a round.
+func (s *Suspicion) Keep(targets []netip.AddrPort, round time.Duration) {
+	kept := map[netip.AddrPort]*sighting{}
+	for _, t := range targets {
+		if seen := s.targets[t]; seen != nil {
+			kept[t] = seen
+		}
+	}
+	s.round, s.targets = round, kept
+}
+
+// Verdict judges what was observed so far. It ends with the first probe that is
+// answered.
+func (s *Suspicion) Verdict() Verdict {
+	own := len(s.targets) > 0
+	var latest time.Time
+	turned := map[netip.Addr]time.Time{} // nodes that were fine, and their first failure
+	for at, t := range s.targets {
+		if t.failing.IsZero() {
+			return Verdict{}
+		}
+		own = own && ownTrouble(t.outcome)
+		if !t.fine {
+			continue
+		}
+		if first, ok := turned[at.Addr()]; !ok || t.failing.Before(first) {
+			turned[at.Addr()] = t.failing
+		}
+	}
+	for _, t := range turned {
+		if t.After(latest) {
+			latest = t
+		}
+	}
+	since, together := latest, 0
+	for _, t := range turned {
+		if latest.Sub(t) > s.round {
+			continue
+		}
+		together++
+		if t.Before(since) {
+			since = t
+		}
+	}
+	switch {
+	case own:
+		return Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: "this box cannot send probes at all: look at its own cable, address and gateway"}
+	case together >= 2:
+		return Verdict{Suspect: true, Since: since, Reason: fmt.Sprintf(
+			"%d nodes fell silent in the same round at %s, which is probably the network of this box: look at its cable, switch port and VLAN", together, clock(since))}
+	}
+	return Verdict{}
+}
+
+func (s *Suspicion) earliest() (first time.Time) {
+	for _, t := range s.targets {
+		if first.IsZero() || t.failing.Before(first) {
+			first = t.failing
+		}
+	}
+	return first
+}
