@@ -1,0 +1,328 @@
+package balance
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+const affinity = 30 * time.Minute
+
+var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+
+func mfd(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+}
+
+func name(id NodeID) string { return string(rune('A' + id - 1)) }
+
+// healthyGroup has the nodes 1, 2, ... with these weights, all serving.
+func healthyGroup(weights ...int) *Group {
+	var specs []Spec
+	for i, w := range weights {
+		specs = append(specs, Spec{ID: NodeID(i + 1), Weight: w})
+	}
+	g := NewGroup(affinity, specs, start)
+	for _, s := range specs {
+		g.SetHealthy(s.ID, true, start)
+	}
+	return g
+}
+
+// next is what the kernel would deal now.
+func next(t *testing.T, g *Group, now time.Time) NodeID {
+	t.Helper()
+	slots, _ := g.Plan(now)
+	if len(slots) == 0 {
+		t.Fatal("nobody serves")
+	}
+	return slots[g.plan.seen%len(slots)]
+}
+
+func bound(g *Group) (out []int) {
+	for _, n := range g.Nodes() {
+		out = append(out, n.Clients)
+	}
+	return out
+}
+
+func TestNewClientGoesToTheNodeWithFewestConnections(t *testing.T) {
+	g := healthyGroup(1, 1, 1)
+	now := start
+	for i, open := range []int{5, 2, 9} {
+		for range open {
+			g.Opened(mfd(i), NodeID(i+1), false, now)
+		}
+	}
+	now = now.Add(time.Minute)
+	if got := next(t, g, now); got != 2 {
+		t.Errorf("dealt %s, which has not the fewest of %+v", name(got), g.Nodes())
+	}
+	for range 4 {
+		g.Closed(mfd(0), 1, now)
+	}
+	if got := next(t, g, now.Add(time.Minute)); got != 1 {
+		t.Errorf("after A's connections closed: dealt %s, %+v", name(got), g.Nodes())
+	}
+}
+
+func TestTieGoesToFewestOpenOnceItIsQuiet(t *testing.T) {
+	g := healthyGroup(1, 1)
+	now := start
+	g.Plan(now)
+	for range 10 {
+		g.Opened(mfd(0), 1, false, now)
+	}
+	g.Opened(mfd(1), next(t, g, now), false, now)
+	if got := next(t, g, now.Add(2*time.Second)); got != 2 {
+		t.Errorf("dealt %s; A has 10 open, B has 1", name(got))
+	}
+}
+
+func TestPlanIsNotReplacedWhileABurstFollowsIt(t *testing.T) {
+	g := healthyGroup(1, 1, 1)
+	slots, changed := g.Plan(start)
+	if !changed {
+		t.Fatal("the first plan is no change")
+	}
+	now := start
+	for i := range 400 {
+		now = now.Add(2 * time.Millisecond)
+		for range 1 + i%7 { // MFDs open unlike numbers of connections at once
+			g.Opened(mfd(i), slots[i%len(slots)], false, now)
+		}
+		if _, changed := g.Plan(now); changed {
+			t.Fatalf("plan replaced after contact %d", i+1)
+		}
+	}
+	if got := fmt.Sprint(bound(g)); got != "[134 133 133]" {
+		t.Errorf("bound %v", got)
+	}
+}
+
+func TestNodeThatReturnsGetsTheNewClientsUntilItIsEven(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.SetHealthy(2, false, start)
+	now := start
+	for i := range 10 {
+		g.Opened(mfd(i), next(t, g, now), false, now)
+	}
+	g.SetHealthy(2, true, now)
+	now = now.Add(time.Minute)
+	for i := 10; i < 20; i++ {
+		g.Opened(mfd(i), next(t, g, now), false, now)
+	}
+	if got := fmt.Sprint(bound(g)); got != "[10 10]" {
+		t.Errorf("bound %v", got)
+	}
+}
+
+func TestNobodyServesMeansAnEmptyPlan(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.Plan(start)
+	g.SetHealthy(1, false, start)
+	g.SetHealthy(2, false, start)
+	if slots, changed := g.Plan(start); len(slots) != 0 || !changed {
+		t.Errorf("plan %v, changed %v", slots, changed)
+	}
+	if _, changed := g.Plan(start); changed {
+		t.Error("the empty plan is written again and again")
+	}
+	if up := g.Up(); len(up) != 0 {
+		t.Errorf("up: %v", up)
+	}
+}
+
+func TestWindowCountsFromTheLastClose(t *testing.T) {
+	g := healthyGroup(1, 1)
+	now := start
+	g.Opened(mfd(0), 1, false, now)
+	now = now.Add(2 * affinity) // held open for longer than the window
+	if swept := g.Sweep(now); len(swept.Renew) != 1 || swept.Renew[0].Client != mfd(0) || swept.Renew[0].Left != affinity {
+		t.Errorf("a client with an open connection is not renewed: %+v", swept)
+	}
+	g.Closed(mfd(0), 1, now)
+	now = now.Add(affinity - time.Second)
+	g.Sweep(now)
+	if c, ok := g.Lookup(mfd(0), now); !ok || c.Ends.Sub(now) != time.Second {
+		t.Errorf("just inside the window: %+v %v", c, ok)
+	}
+	now = now.Add(2 * time.Second)
+	g.Sweep(now)
+	if g.Len() != 0 {
+		t.Error("the binding outlives its window")
+	}
+}
+
+func TestEveryMoveHasItsReason(t *testing.T) {
+	open := func(g *Group, id NodeID, now time.Time) string {
+		t.Helper()
+		if move, moved := g.Opened(mfd(0), id, false, now); moved {
+			return (Why{Cause: move.Cause, From: move.From}).Text(name)
+		}
+		return "stays"
+	}
+	tests := []struct {
+		name string
+		then func(g *Group, now *time.Time) // between a closed connection on A and one on B
+		want string
+	}{
+		{"down", func(g *Group, now *time.Time) { g.SetHealthy(1, false, *now) }, "moved from A, which did not serve"},
+		{"down and back while the event was under way", func(g *Group, now *time.Time) {
+			g.SetHealthy(1, false, *now)
+			g.SetHealthy(1, true, *now)
+		}, "moved from A, which did not serve"},
+		{"drained at once", func(g *Group, now *time.Time) { g.Drain(1, api.MoveNow, false, *now) }, "moved from A, which did not serve"},
+		{"moved by hand", func(g *Group, now *time.Time) { g.MoveClient(mfd(0), 2, *now) }, "stays"},
+		{"forgotten", func(g *Group, now *time.Time) { g.Forget(mfd(0), *now) }, "stays"},
+		{"forgotten, with an old event under way", func(g *Group, now *time.Time) {
+			g.Forget(mfd(0), *now)
+			g.Opened(mfd(0), 1, false, *now)
+		}, "moved by the operator"},
+		{"window over", func(g *Group, now *time.Time) { *now = now.Add(affinity) }, "stays"},
+		{"no reason", func(g *Group, now *time.Time) { *now = now.Add(affinity / 2) }, "changed from A for no known reason"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := healthyGroup(1, 1)
+			now := start.Add(time.Minute)
+			g.Opened(mfd(0), 1, false, now)
+			g.Closed(mfd(0), 1, now)
+			tt.then(g, &now)
+			if got := open(g, 2, now); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if c, _ := g.Lookup(mfd(0), now); c.Node != 2 {
+				t.Errorf("is bound to %s", name(c.Node))
+			}
+		})
+	}
+}
+
+func TestFTPDataOfAMovedClientBindsNothing(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.Opened(mfd(0), 1, false, start)
+	if err := g.MoveClient(mfd(0), 2, start); err != nil {
+		t.Fatal(err)
+	}
+	g.Opened(mfd(0), 1, true, start)
+	if c, _ := g.Lookup(mfd(0), start); c.Node != 2 || g.Nodes()[0].Open != 2 {
+		t.Errorf("client %+v, nodes %+v", c, g.Nodes())
+	}
+}
+
+func TestDrainsThreeVerbs(t *testing.T) {
+	tests := []struct {
+		verb    api.DrainVerb
+		serves  bool // bound clients stay
+		service api.Service
+		after   api.Service // once the connection is closed
+	}{
+		{api.DrainGently, true, api.Draining, api.Draining},
+		{api.MoveNow, false, api.Draining, api.OutOfService},
+		{api.StopNow, false, api.OutOfService, api.OutOfService},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.verb), func(t *testing.T) {
+			g := healthyGroup(1, 1)
+			g.Opened(mfd(0), 1, false, start)
+			if err := g.Drain(1, tt.verb, false, start); err != nil {
+				t.Fatal(err)
+			}
+			if got := next(t, g, start); got != 2 {
+				t.Error("a draining node is dealt to")
+			}
+			if serves := len(g.Up()) == 2; serves != tt.serves {
+				t.Errorf("bound clients stay: %v", serves)
+			}
+			if s := g.Nodes()[0].Service; s != tt.service {
+				t.Errorf("is %s", s)
+			}
+			g.Closed(mfd(0), 1, start)
+			g.Sweep(start)
+			if s := g.Nodes()[0].Service; s != tt.after {
+				t.Errorf("after the close: %s", s)
+			}
+			end := start.Add(affinity + time.Second)
+			g.Sweep(end)
+			if s := g.Nodes()[0].Service; s != api.OutOfService {
+				t.Errorf("after the window: %s", s)
+			}
+			if err := g.Return(1, end); err != nil || len(g.Up()) != 2 || g.Nodes()[0].Service != api.InService {
+				t.Errorf("return: %v, %+v", err, g.Nodes()[0])
+			}
+		})
+	}
+}
+
+func TestLastServingNodeIsDrainedByForceOnly(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.SetHealthy(2, false, start)
+	if err := g.Drain(1, api.StopNow, false, start); err != ErrLastNode {
+		t.Errorf("got %v", err)
+	}
+	if err := g.Drain(1, api.StopNow, true, start); err != nil {
+		t.Errorf("by force: %v", err)
+	}
+	if err := g.Drain(2, "softly", true, start); err == nil {
+		t.Error("an unknown verb was taken")
+	}
+	if err := g.Drain(7, api.StopNow, true, start); err != ErrUnknownNode {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDrainSaysWhenTheNodeWillBeEmpty(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.Opened(mfd(0), 1, false, start)
+	if _, known := g.EmptyBy(1); known {
+		t.Error("known although a connection is open")
+	}
+	g.Closed(mfd(0), 1, start.Add(time.Minute))
+	if at, known := g.EmptyBy(1); !known || !at.Equal(start.Add(time.Minute+affinity)) {
+		t.Errorf("%v %v", at, known)
+	}
+}
+
+func TestChangeOfNodesAndWindowKeepsBindings(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.Opened(mfd(0), 1, false, start)
+	g.Closed(mfd(0), 1, start)
+	g.Opened(mfd(1), 2, false, start)
+	g.Configure(2*affinity, []Spec{{ID: 1, Weight: 3}, {ID: 3, Weight: 1}}, start)
+	now := start.Add(affinity + time.Minute)
+	g.Sweep(now)
+	if c, ok := g.Lookup(mfd(0), now); !ok || c.Node != 1 {
+		t.Errorf("client of a kept node: %+v %v", c, ok)
+	}
+	if _, ok := g.Lookup(mfd(1), now); ok {
+		t.Error("a client is bound to a node that is gone")
+	}
+}
+
+func TestAdoptTakesTheKernelsWord(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.Opened(mfd(0), 1, false, start)
+	g.Opened(mfd(1), 1, false, start)
+	g.Opened(mfd(2), 2, false, start)
+	now := start.Add(time.Minute)
+	g.Adopt([]Binding{{Client: mfd(0), Node: 1, Left: affinity / 2}, {Client: mfd(1), Node: 2, Left: affinity}, {Client: mfd(3), Node: 2, Left: time.Minute}}, now)
+	g.Recount(mfd(0), 1)
+	g.Recount(mfd(9), 2) // its binding is gone, its connection is not
+	if got := fmt.Sprint(bound(g)); got != "[1 2]" {
+		t.Errorf("bound %v", got)
+	}
+	if n := g.Nodes(); n[0].Open != 1 || n[1].Open != 1 {
+		t.Errorf("open %+v", n)
+	}
+	c, _ := g.Lookup(mfd(0), now)
+	if c.Why.Cause != FirstContact || !c.Since.Equal(start) {
+		t.Errorf("a known client lost its history: %+v", c)
+	}
+	if c, _ := g.Lookup(mfd(3), now); c.Why.Cause != Remembered || c.Ends.Sub(now) != time.Minute {
+		t.Errorf("a client only the kernel knew: %+v", c)
+	}
+}

@@ -1,0 +1,212 @@
+package balance
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Cause is why a client is on its node.
+type Cause uint8
+
+// The causes.
+const (
+	// FirstContact: the client was not bound, and the plan dealt it.
+	FirstContact Cause = iota
+	// NodeLeft: its node was Down, stopped or gone when it connected again.
+	NodeLeft
+	// Operator: a person moved it.
+	Operator
+	// Remembered: it was bound before the box or the daemon started.
+	Remembered
+	// Unexplained: it changed nodes inside its window with no cause known
+	// here. It must not happen, and is told as a fault when it does.
+	Unexplained
+)
+
+// Why is why a client is on its node: the cause, and the node it came from.
+type Why struct {
+	Cause Cause
+	From  NodeID // for NodeLeft, Operator and Unexplained; 0 if it was on none
+}
+
+// Text says the cause in words; name gives the names of nodes.
+func (w Why) Text(name func(NodeID) string) string {
+	from := ""
+	if w.From != 0 {
+		from = name(w.From)
+	}
+	switch w.Cause {
+	case FirstContact:
+		return "fewest connections at its first contact"
+	case NodeLeft:
+		return fmt.Sprintf("moved from %s, which did not serve", from)
+	case Operator:
+		return "moved by the operator"
+	case Remembered:
+		return "was bound here before the restart"
+	}
+	return fmt.Sprintf("changed from %s for no known reason", from)
+}
+
+// settling is how long a new client counts as an average one. MFDs open their
+// connections one after the other; by the connections open so far, the first
+// of a burst would look busiest and the next ones would all go elsewhere.
+const settling = 10 * time.Second
+
+type youngClient struct {
+	address netip.Addr
+	since   int64 // of the binding, to recognise one that was made anew
+}
+
+// Opened tells that the kernel sent a connection of the client to the node.
+// A connection that follows another one (FTP data) counts, and binds nothing.
+// It returns the client's move when this connection was one.
+func (g *Group) Opened(a netip.Addr, id NodeID, follows bool, now time.Time) (Move, bool) {
+	g.settle(now)
+	n := g.byID[id]
+	if n == nil {
+		return Move{}, false
+	}
+	n.open++
+	c := g.clients[a]
+	var move Move
+	moved := false
+	switch {
+	case follows && (c == nil || c.node != id):
+		return Move{}, false
+	case c == nil:
+		g.deal(n, now)
+		c = g.bind(a, n, Why{Cause: FirstContact}, now)
+	case c.node != id:
+		why := Why{Cause: g.leftBecause(a, c, now), From: c.node}
+		move, moved = Move{Client: a, From: c.node, To: id, Cause: why.Cause}, why.Cause != FirstContact
+		if why.Cause == FirstContact {
+			why.From = 0
+		}
+		g.drop(a, c)
+		g.deal(n, now)
+		c = g.bind(a, n, why, now)
+	}
+	c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
+	g.countHere(c, +1)
+	return move, moved
+}
+
+// Move is a client that changed nodes.
+type Move struct {
+	Client   netip.Addr
+	From, To NodeID
+	Cause    Cause
+}
+
+// leftBecause finds out why a bound client turned up on another node.
+func (g *Group) leftBecause(a netip.Addr, c *client, now time.Time) Cause {
+	old := g.byID[c.node]
+	_, released := g.released[a]
+	delete(g.released, a)
+	switch {
+	case released:
+		return Operator
+	case old == nil || !old.serves() || now.Sub(old.back) < windowSlack:
+		return NodeLeft
+	case c.here == 0 && now.UnixNano()-c.lastSeen >= int64(g.affinity-windowSlack):
+		return FirstContact
+	}
+	return Unexplained
+}
+
+// windowSlack is how far the kernel's clock of a window, in ticks, and the
+// times at which events are read here may lie apart.
+const windowSlack = time.Second
+
+// Closed tells that a connection of the client to the node ended.
+func (g *Group) Closed(a netip.Addr, id NodeID, now time.Time) {
+	g.settle(now)
+	if n := g.byID[id]; n != nil && n.open > 0 {
+		n.open--
+	}
+	if c := g.clients[a]; c != nil && c.node == id && c.here > 0 {
+		c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
+		g.countHere(c, -1)
+	}
+}
+
+// countHere adds d open connections to a client on its node.
+func (g *Group) countHere(c *client, d int32) {
+	c.here += d
+	if c.young {
+		if n := g.byID[c.node]; n != nil {
+			n.youngOpen += int(d)
+		}
+		return
+	}
+	g.settledOpen += int(d)
+	if d > 0 && c.here == d {
+		g.settledActive++
+	}
+	if d < 0 && c.here == 0 {
+		g.settledActive--
+	}
+}
+
+// deal counts a first contact on a node.
+func (g *Group) deal(n *node, now time.Time) {
+	n.dealt++
+	g.lastDealt = n.ID
+	g.lastFirst = now
+	g.plan.saw(n.ID)
+}
+
+func (g *Group) bind(a netip.Addr, n *node, why Why, now time.Time) *client {
+	at := now.UnixNano()
+	c := &client{node: n.ID, why: why, since: at, lastSeen: at, renewed: at}
+	g.clients[a] = c
+	n.bound++
+	if why.Cause != Remembered {
+		c.young = true
+		n.young++
+		g.young = append(g.young, youngClient{a, at})
+	}
+	return c
+}
+
+// drop forgets a client here; its open connections stay counted on their node.
+func (g *Group) drop(a netip.Addr, c *client) {
+	open := c.here
+	if open > 0 {
+		g.countHere(c, -open)
+	}
+	if n := g.byID[c.node]; n != nil {
+		n.bound--
+		if c.young {
+			n.young--
+		}
+	}
+	delete(g.clients, a)
+}
+
+// settle lets those clients count by their open connections that have had the
+// time to open them.
+func (g *Group) settle(now time.Time) {
+	limit := now.Add(-settling).UnixNano()
+	i := 0
+	for ; i < len(g.young) && g.young[i].since <= limit; i++ {
+		c := g.clients[g.young[i].address]
+		if c == nil || !c.young || c.since != g.young[i].since {
+			continue
+		}
+		open := c.here
+		g.countHere(c, -open)
+		c.young = false
+		g.byID[c.node].young--
+		if open > 0 {
+			g.countHere(c, open)
+		}
+	}
+	if i == len(g.young) {
+		g.young = nil
+	} else {
+		g.young = g.young[i:]
+	}
+}

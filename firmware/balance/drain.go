@@ -1,0 +1,150 @@
+package balance
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+// ErrUnknownNode says that the group has no such node.
+var ErrUnknownNode = errors.New("the group has no such node")
+
+// ErrUnknownClient says that the MFD is not bound.
+var ErrUnknownClient = errors.New("this MFD is not bound; it gets a node at its next connection")
+
+// ErrLastNode says that nobody would be left to serve.
+var ErrLastNode = errors.New("it is the last node that serves, nobody could print; bring another node into service first, or ask for it by force")
+
+// Drain takes a node out of service in one of three ways. Gently: bound
+// clients stay until their window ends. Move: they are dealt anew at their
+// next connection, open connections finish. Stop: as move, and the caller cuts
+// the open connections. The last node that takes new clients is refused
+// unless forced.
+func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) error {
+	n := g.byID[id]
+	if n == nil {
+		return ErrUnknownNode
+	}
+	if n.takesNew() && !force && !g.anotherTakesNew(id) {
+		return ErrLastNode
+	}
+	switch verb {
+	case api.DrainGently:
+		n.set(api.Draining, "drained by the operator: bound MFDs stay until their window ends", now)
+	case api.MoveNow:
+		n.set(api.Draining, "drained by the operator: MFDs move at their next connection, open connections finish", now)
+	case api.StopNow:
+		n.set(api.OutOfService, "stopped by the operator", now)
+	default:
+		return fmt.Errorf("%q is no way to drain; use %s, %s or %s", verb, api.DrainGently, api.MoveNow, api.StopNow)
+	}
+	n.keeps = verb == api.DrainGently
+	g.empty(now)
+	return nil
+}
+
+func (g *Group) anotherTakesNew(id NodeID) bool {
+	for _, n := range g.nodes {
+		if n.ID != id && n.takesNew() {
+			return true
+		}
+	}
+	return false
+}
+
+// Return brings a node back into service.
+func (g *Group) Return(id NodeID, now time.Time) error {
+	n := g.byID[id]
+	if n == nil {
+		return ErrUnknownNode
+	}
+	n.set(api.InService, "returned by the operator", now)
+	n.keeps = true
+	n.back = now
+	return nil
+}
+
+// Restore puts a node into the service that it had before a restart.
+func (g *Group) Restore(id NodeID, s api.Service, keeps bool, reason string, since time.Time) error {
+	n := g.byID[id]
+	if n == nil {
+		return ErrUnknownNode
+	}
+	n.set(s, reason, since)
+	n.keeps = keeps
+	return nil
+}
+
+// Keeps reports whether the clients of a Draining node stay on it.
+func (g *Group) Keeps(id NodeID) bool { n := g.byID[id]; return n != nil && n.keeps }
+
+func (n *node) set(s api.Service, reason string, now time.Time) {
+	n.service, n.reason, n.since = s, reason, now
+}
+
+// empty takes drained nodes out of service once nobody is left on them.
+func (g *Group) empty(now time.Time) (done []NodeID) {
+	for _, n := range g.nodes {
+		if n.service == api.Draining && n.open == 0 && (n.bound == 0 || !n.keeps) {
+			n.set(api.OutOfService, "drained: no MFD is left on it", now)
+			done = append(done, n.ID)
+		}
+	}
+	return done
+}
+
+// EmptyBy is when a gently drained node will be empty if none of its clients
+// is heard of any more; false while connections are open.
+func (g *Group) EmptyBy(id NodeID) (time.Time, bool) {
+	var last int64
+	for _, c := range g.clients {
+		if c.node != id {
+			continue
+		}
+		if c.here > 0 {
+			return time.Time{}, false
+		}
+		last = max(last, c.lastSeen)
+	}
+	if last == 0 {
+		return time.Time{}, true
+	}
+	return time.Unix(0, last).Add(g.affinity), true
+}
+
+// MoveClient binds a client to another node from its next connection on.
+func (g *Group) MoveClient(a netip.Addr, to NodeID, now time.Time) error {
+	n := g.byID[to]
+	if n == nil {
+		return ErrUnknownNode
+	}
+	if !n.serves() {
+		return errors.New("that node does not serve now; choose one that is Up and in service")
+	}
+	c := g.clients[a]
+	if c == nil {
+		return ErrUnknownClient
+	}
+	if c.node == to {
+		return nil
+	}
+	from := c.node
+	g.drop(a, c)
+	g.released[a] = now
+	g.bind(a, n, Why{Cause: Operator, From: from}, now)
+	return nil
+}
+
+// Forget unbinds a client: its next connection is a first contact.
+func (g *Group) Forget(a netip.Addr, now time.Time) error {
+	c := g.clients[a]
+	if c == nil {
+		return ErrUnknownClient
+	}
+	g.drop(a, c)
+	g.released[a] = now
+	return nil
+}

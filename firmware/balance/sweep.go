@@ -1,0 +1,127 @@
+package balance
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Binding is a client and its node, as the kernel or the journal has it.
+type Binding struct {
+	Client netip.Addr
+	Node   NodeID
+	Since  time.Time     // zero if not known
+	Left   time.Duration // of the window
+}
+
+// Swept is what a sweep found to do.
+type Swept struct {
+	// Renew are the clients whose window must begin anew in the kernel because
+	// connections are open: the window counts from the last close.
+	Renew []Binding
+	// Emptied are the drained nodes that nobody is left on.
+	Emptied []NodeID
+}
+
+// Sweep forgets clients whose window has ended, names those to renew, and
+// ends drains that are done. It is called several times in a window.
+func (g *Group) Sweep(now time.Time) Swept {
+	g.settle(now)
+	var s Swept
+	ended := now.Add(-g.affinity).UnixNano()
+	stale := now.Add(-g.affinity / 4).UnixNano()
+	for a, c := range g.clients {
+		switch {
+		case c.here > 0 && c.renewed <= stale:
+			c.renewed, c.lastSeen = now.UnixNano(), now.UnixNano()
+			s.Renew = append(s.Renew, Binding{Client: a, Node: c.node, Left: g.affinity})
+		case c.here == 0 && c.lastSeen < ended:
+			g.drop(a, c)
+		}
+	}
+	for a, at := range g.released {
+		if now.Sub(at) > g.affinity {
+			delete(g.released, a)
+		}
+	}
+	s.Emptied = g.empty(now)
+	return s
+}
+
+// Renew begins the window of a client anew: a sign of life that is no
+// connection, such as a DNS look-up. It reports whether the client is bound.
+func (g *Group) Renew(a netip.Addr, now time.Time) (Binding, bool) {
+	c := g.clients[a]
+	if c == nil {
+		return Binding{}, false
+	}
+	c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
+	return Binding{Client: a, Node: c.node, Left: g.affinity}, true
+}
+
+// Adopt makes the bindings of the kernel those of the group. Clients that the
+// kernel does not know any more are forgotten, those that only the kernel
+// knows were bound before; open connections begin at none and are counted by
+// the Opened of each that follow.
+func (g *Group) Adopt(bindings []Binding, now time.Time) {
+	g.settle(now)
+	for _, n := range g.nodes {
+		n.open, n.youngOpen = 0, 0
+	}
+	g.settledActive, g.settledOpen = 0, 0
+	alive := make(map[netip.Addr]bool, len(bindings))
+	for _, b := range bindings {
+		n := g.byID[b.Node]
+		if n == nil {
+			continue
+		}
+		alive[b.Client] = true
+		seen := now.Add(b.Left - g.affinity).UnixNano()
+		c := g.clients[b.Client]
+		if c == nil || c.node != b.Node {
+			if c != nil {
+				c.here = 0
+				g.drop(b.Client, c)
+			}
+			c = g.bind(b.Client, n, Why{Cause: Remembered}, now)
+			if !b.Since.IsZero() {
+				c.since = b.Since.UnixNano()
+			}
+		}
+		c.here, c.lastSeen, c.renewed = 0, seen, seen
+	}
+	for a, c := range g.clients {
+		if !alive[a] {
+			c.here = 0
+			g.drop(a, c)
+		}
+	}
+	g.plan = dealing{}
+}
+
+// Recount counts a connection that was open before the group looked. Unlike
+// Opened it binds nobody: who is where came with Adopt.
+func (g *Group) Recount(a netip.Addr, id NodeID) {
+	n := g.byID[id]
+	if n == nil {
+		return
+	}
+	n.open++
+	if c := g.clients[a]; c != nil && c.node == id {
+		g.countHere(c, +1)
+	}
+}
+
+// Bindings returns who is where, for the journal.
+func (g *Group) Bindings(now time.Time) []Binding {
+	out := make([]Binding, 0, len(g.clients))
+	for a, c := range g.clients {
+		left := g.affinity - now.Sub(time.Unix(0, c.lastSeen))
+		if c.here > 0 {
+			left = g.affinity
+		}
+		if left > 0 {
+			out = append(out, Binding{Client: a, Node: c.node, Since: time.Unix(0, c.since), Left: left})
+		}
+	}
+	return out
+}
