@@ -7,6 +7,10 @@ require (
 	github.com/pelletier/go-toml/v2 v2.4.3
 )
 
-require golang.org/x/sys v0.1.0 // indirect
+require golang.org/x/sys v0.10.0
 
-require pgregory.net/rapid v1.3.0
+require (
+	github.com/vishvananda/netlink v1.3.1
+	github.com/vishvananda/netns v0.0.5
+	pgregory.net/rapid v1.3.0
+)
