@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"spoolgate/firmware/logline"
 )
 
 // Run is a daemon's own part. It returns nil after ctx ended.
@@ -25,7 +27,7 @@ type Run func(ctx context.Context, args []string, log *slog.Logger) error
 // after a signal or -help, with 2 when the command line was wrong, with 1
 // after any other error.
 func Main(name string, run Run) {
-	log := NewLogger(name, os.Stderr, os.Getenv("NOTIFY_SOCKET") != "")
+	log := logline.New(name, os.Stderr, os.Getenv("NOTIFY_SOCKET") != "")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := run(ctx, os.Args[1:], log)
 	stop()

@@ -213,14 +213,3 @@ func TestCommandLineErrorsSayWhatToDo(t *testing.T) {
 		t.Error("exit codes are wrong")
 	}
 }
-
-func TestSupervisedLogLinesCarryThePriority(t *testing.T) {
-	var out strings.Builder
-	log := NewLogger("netd", &out, true)
-	log.Warn("link down", "interface", "eth0")
-	log.With("a", 1).Error("gone")
-	want := "<4>msg=\"link down\" daemon=netd interface=eth0\n<3>msg=gone daemon=netd a=1\n"
-	if out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
-	}
-}

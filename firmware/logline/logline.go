@@ -1,4 +1,6 @@
-package daemon
+// Package logline is how every program of the box writes its log: text lines that
+// the kernel log and the journal of systemd both understand.
+package logline
 
 import (
 	"bytes"
@@ -8,10 +10,10 @@ import (
 	"sync"
 )
 
-// NewLogger logs lines of text to w. With priority each line starts with the
+// New logs lines of text to w. With priority each line starts with the
 // kernel's level, such as <4> for a warning (sd-daemon(3)): the kernel log and
 // the journal both read it, and drop it from the text. Their clock is used then.
-func NewLogger(name string, w io.Writer, priority bool) *slog.Logger {
+func New(name string, w io.Writer, priority bool) *slog.Logger {
 	if !priority {
 		return slog.New(slog.NewTextHandler(w, nil)).With("daemon", name)
 	}

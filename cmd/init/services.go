@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"spoolgate/firmware/supervise"
+)
+
+const (
+	runPath    = "/run/spoolgate"
+	notifyDir  = runPath + "/notify"
+	configPath = dataPath + "/config.toml"
+	shellPath  = "/bin/gosh"
+	patience   = 10 * time.Second // between two signs of life of a daemon
+)
+
+// service is a daemon before its names are looked up.
+type service struct {
+	name     string // of the user, the group and the program too
+	args     []string
+	groups   []string
+	caps     []supervise.Cap
+	sockets  []supervise.Socket
+	keepFDs  int
+	state    bool // has a folder of its own on the data partition
+	critical bool
+}
+
+// services are the daemons of the box in the order of their start. webDevice
+// is the interface that people come in by; the web UI hears no other, not even
+// before netd has given it an address.
+func services(webDevice string) []service {
+	own := func(name string) supervise.Socket {
+		return supervise.Socket{Name: name, Network: "unix", Address: filepath.Join(runPath, name+".sock"), Mode: 0o660}
+	}
+	web := func(name, port string) supervise.Socket {
+		return supervise.Socket{Name: name, Network: "tcp", Address: ":" + port, Device: webDevice}
+	}
+	return []service{
+		{
+			name: "netd", critical: true, state: true,
+			args:    []string{"-config", configPath, "-state", stateOf("netd"), "-service", serviceNIC, "-management", managementNIC},
+			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw, supervise.SysTime},
+			sockets: []supervise.Socket{own("netd")},
+		},
+		{
+			name: "balancerd", critical: true, state: true,
+			args:    []string{"-config", configPath, "-state", stateOf("balancerd")},
+			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw, supervise.NetBindService},
+			sockets: []supervise.Socket{own("balancerd")},
+		},
+		{
+			name: "paneld", groups: []string{"gpio"},
+			sockets: []supervise.Socket{own("paneld")},
+		},
+		{
+			name: "webd", state: true,
+			args:    []string{"-state", stateOf("webd")},
+			sockets: []supervise.Socket{web("https", "443"), web("http", "80")},
+		},
+	}
+}
+
+func stateOf(name string) string { return filepath.Join(dataPath, name) }
+
+// describeServices turns the daemons that the image has into orders for the
+// supervisor, and adds the technician's shell on the serial console.
+func (b *box) describeServices() error {
+	device := managementNIC
+	if b.nics.Management == "" && b.nics.Service != "" {
+		device = serviceNIC
+	}
+	for _, s := range services(device) {
+		spec, err := s.spec()
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(spec.Argv[0]); errors.Is(err, fs.ErrNotExist) {
+			b.problem(fmt.Sprintf("%s is not in this image: nobody does its job", s.name))
+			continue
+		}
+		b.specs = append(b.specs, spec)
+	}
+	shell, err := b.shell()
+	if err != nil {
+		b.problem(err.Error() + ": no shell on the console")
+		return nil
+	}
+	b.specs = append(b.specs, shell)
+	return nil
+}
+
+func (s service) spec() (supervise.Spec, error) {
+	uid, gid, err := s.ids()
+	if err != nil {
+		return supervise.Spec{}, err
+	}
+	spec := supervise.Spec{
+		Name: s.name, Argv: append([]string{"/bin/" + s.name}, s.args...),
+		UID: uid, GID: gid, Caps: s.caps, KeepFDs: s.keepFDs, Critical: s.critical,
+		Sockets: slices.Clone(s.sockets),
+		Timing:  supervise.Timing{Watchdog: patience},
+	}
+	// Whoever is in group spoolgate may talk to the daemons.
+	for _, name := range append([]string{"spoolgate"}, s.groups...) {
+		g, err := groupID(name)
+		if err != nil {
+			return supervise.Spec{}, err
+		}
+		spec.Groups = append(spec.Groups, g)
+	}
+	for i := range spec.Sockets {
+		spec.Sockets[i].GID = spec.Groups[0]
+	}
+	return spec, nil
+}
+
+func (s service) ids() (uid, gid uint32, err error) {
+	u, err := user.Lookup(s.name)
+	if err != nil {
+		return 0, 0, err
+	}
+	id, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return 0, 0, fmt.Errorf("user %s: %w", s.name, err)
+	}
+	gid, err = groupID(s.name)
+	return uint32(id), gid, err
+}
+
+func groupID(name string) (uint32, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	id, err := strconv.ParseUint(g.Gid, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("group %s: %w", name, err)
+	}
+	return uint32(id), nil
+}
+
+// shell is what a technician at the serial console gets: whoever holds the
+// cable holds the box anyway.
+func (b *box) shell() (supervise.Spec, error) {
+	tty, err := consoleTTY()
+	if err != nil {
+		return supervise.Spec{}, err
+	}
+	return supervise.Spec{
+		Name: "console", Argv: []string{shellPath}, Console: tty,
+		Env:    []string{"TERM=vt100"},
+		Timing: supervise.Timing{FirstDelay: time.Second},
+	}, nil
+}
+
+// makeFolders makes what the daemons find when they start.
+func (b *box) makeFolders() error {
+	if err := os.MkdirAll(notifyDir, 0o755); err != nil {
+		return err
+	}
+	for _, s := range services("") {
+		uid, gid, err := s.ids()
+		if err != nil {
+			return err
+		}
+		folders := []string{filepath.Join("/run", s.name)}
+		if s.state {
+			folders = append(folders, stateOf(s.name))
+		}
+		for _, f := range folders {
+			if err := os.MkdirAll(f, 0o750); err != nil {
+				return err
+			}
+			if err := os.Chown(f, int(uid), int(gid)); err != nil {
+				return err
+			}
+		}
+	}
+	group, err := groupID("gpio")
+	if err != nil {
+		return err
+	}
+	return giveGPIO(group)
+}
