@@ -22,7 +22,10 @@ func Pair(a *Namespace, nameA string, b *Namespace, nameB string) error {
 	return b.Up(nameB)
 }
 
-// Bridge makes a bridge (a switch) and puts the named links into it.
+// Bridge makes a bridge (a switch) and puts the named links into it. Give it a
+// namespace of its own: where the kernel lets netfilter see bridged packets, a
+// box with the bridge inside sends a redirected packet back into the bridge
+// without routing it, and a node never reaches itself.
 func (n *Namespace) Bridge(name string, ports ...string) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name

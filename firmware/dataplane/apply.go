@@ -1,0 +1,209 @@
+package dataplane
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// Apply makes the kernel do what the layout says, in one transaction. Kept are
+// the bindings, who is up, and each group's dealing plan; nodes that have left
+// are taken out of both. A group without a valid plan refuses new clients with
+// RST until Deal.
+//
+// The bindings of nodes and groups that left are deleted right after; their
+// open connections go on until Cut. A changed affinity changes what is left of
+// every window: longer by the difference, or cut to the new one, so that no
+// binding ends by the change itself.
+//
+// An error of the layout, or a mark that stands for another address in the
+// kernel, changes nothing.
+func (t *Table) Apply(l Layout) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l = l.plain()
+	if err := l.check(); err != nil {
+		return fmt.Errorf("apply layout: %w", err)
+	}
+	nodes := l.nodes()
+	for mark, addr := range nodes {
+		if old, ok := t.there.nodes[mark]; ok && old != addr {
+			return fmt.Errorf("apply layout: mark %d is node %s and cannot become %s", mark, old, addr)
+		}
+	}
+	if err := t.allowWindows(l); err != nil {
+		return err
+	}
+	next := kernel{exists: true, nodes: nodes, up: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
+	for mark := range t.there.up {
+		if _, ok := nodes[mark]; ok {
+			next.up[mark] = true
+		}
+	}
+	for _, g := range l.Groups {
+		plan := slices.DeleteFunc(slices.Clone(t.there.groups[g.VirtualAddress].plan), func(m Mark) bool {
+			return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == m })
+		})
+		next.groups[g.VirtualAddress] = dealt{affinity: g.Affinity, plan: plan, source: t.there.groups[g.VirtualAddress].source}
+	}
+	next.nameSources()
+	if err := t.write(l, next); err != nil {
+		return fmt.Errorf("apply layout: %w", err)
+	}
+	before := t.there
+	t.there = next
+	return t.settleBindings(before)
+}
+
+// write sends the whole layout as one transaction.
+func (t *Table) write(l Layout, next kernel) error {
+	if err := t.writeSets(); err != nil {
+		return err
+	}
+	// The chains that common chains and maps refer to come first.
+	for _, g := range l.Groups {
+		t.nft.AddChain(&nftables.Chain{Table: t.table, Name: dealChain(g.VirtualAddress)})
+	}
+	for _, c := range commonChains(t.family, t.sets) {
+		t.writeChain(c, c.Name != localPorts)
+	}
+	for _, g := range l.Groups {
+		old, known := t.there.groups[g.VirtualAddress]
+		if plan := next.groups[g.VirtualAddress].plan; !known || !slices.Equal(old.plan, plan) {
+			if err := t.writePlan(g.VirtualAddress, plan); err != nil {
+				return err
+			}
+		}
+		if err := t.writeGroup(g, next.groups[g.VirtualAddress].source); err != nil {
+			return err
+		}
+	}
+	if err := t.writeElements(l, next); err != nil {
+		return err
+	}
+	for vip := range t.there.groups {
+		if _, stays := next.groups[vip]; stays {
+			continue
+		}
+		for _, name := range []string{groupChain(vip), windowChain(vip), dealChain(vip)} {
+			c := &nftables.Chain{Table: t.table, Name: name}
+			t.nft.FlushChain(c)
+			t.nft.DelChain(c)
+		}
+	}
+	return t.flush("change table " + TableName)
+}
+
+func (t *Table) writeSets() error {
+	t.nft.AddTable(t.table)
+	if !t.there.exists {
+		for _, s := range t.sets.all() {
+			if err := t.nft.AddSet(s, nil); err != nil {
+				return fmt.Errorf("set %s: %w", s.Name, err)
+			}
+		}
+		t.nft.AddObj(&nftables.NamedObj{Table: t.table, Name: ftpHelper, Type: nftables.ObjTypeCtHelper,
+			Obj: &expr.CtHelper{Name: "ftp", L3Proto: t.family.l3, L4Proto: unix.IPPROTO_TCP}})
+	}
+	return nil
+}
+
+func (t *Table) writeElements(l Layout, next kernel) error {
+	want := t.sets.wanted(l, next)
+	for mark := range next.up {
+		want[t.sets.up] = append(want[t.sets.up], markElement(mark))
+	}
+	for _, s := range t.sets.all() {
+		if s == t.sets.clients {
+			continue
+		}
+		var is []nftables.SetElement
+		if t.there.exists {
+			var err error
+			if is, err = t.nft.GetSetElements(s); err != nil {
+				return fmt.Errorf("read set %s: %w", s.Name, err)
+			}
+		}
+		add, del := difference(is, want[s])
+		if err := t.change(s, add, del); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Table) writeChain(c chain, rules bool) {
+	c.Table = t.table
+	t.nft.AddChain(&c.Chain)
+	if !rules {
+		return
+	}
+	t.nft.FlushChain(&c.Chain)
+	for _, r := range c.rules {
+		t.nft.AddRule(&nftables.Rule{Table: t.table, Chain: &c.Chain, Exprs: r})
+	}
+}
+
+func (t *Table) writeGroup(g Group, source Mark) error {
+	passed := &nftables.Set{Table: t.table, Anonymous: true, Constant: true, Interval: true, KeyType: nftables.TypeInetService}
+	if err := t.nft.AddSet(passed, passedPorts(g)); err != nil {
+		return fmt.Errorf("ports of %s: %w", g.VirtualAddress, err)
+	}
+	var ftp *nftables.Set
+	if len(g.FTPPorts) > 0 {
+		ftp = &nftables.Set{Table: t.table, Anonymous: true, Constant: true, KeyType: nftables.TypeInetService}
+		var elements []nftables.SetElement
+		for _, p := range slices.Compact(slices.Sorted(slices.Values(g.FTPPorts))) {
+			elements = append(elements, nftables.SetElement{Key: port(p)})
+		}
+		if err := t.nft.AddSet(ftp, elements); err != nil {
+			return fmt.Errorf("FTP ports of %s: %w", g.VirtualAddress, err)
+		}
+	}
+	t.writeChain(plainChain(groupChain(g.VirtualAddress), t.family.groupRules(t.sets, g, source, passed, ftp)...), true)
+	t.writeChain(plainChain(windowChain(g.VirtualAddress), t.family.windowRules(t.sets, g)...), true)
+	return nil
+}
+
+// settleBindings ends the bindings of what left and fits the rest to changed
+// windows.
+func (t *Table) settleBindings(before kernel) error {
+	left := map[Mark]bool{}
+	for mark := range before.nodes {
+		if _, ok := t.there.nodes[mark]; !ok {
+			left[mark] = true
+		}
+	}
+	changed := !maps.EqualFunc(before.groups, t.there.groups, func(a, b dealt) bool { return a.affinity == b.affinity })
+	if !before.exists || (len(left) == 0 && !changed) {
+		return nil
+	}
+	return t.rewrite(func(is []Binding) (add, del []Binding) {
+		for _, b := range is {
+			now, stays := t.there.groups[b.VirtualAddress]
+			switch {
+			case !stays || left[b.Mark]:
+				del = append(del, b)
+			case now.affinity != before.groups[b.VirtualAddress].affinity:
+				del = append(del, b)
+				b.Left = fit(b.Left, before.groups[b.VirtualAddress].affinity, now.affinity)
+				add = append(add, b)
+			}
+		}
+		return add, del
+	})
+}
+
+// fit is what is left of a window after the affinity changed.
+func fit(left, before, now time.Duration) time.Duration {
+	if now > before {
+		return left + now - before
+	}
+	return min(left, now)
+}

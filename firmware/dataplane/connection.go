@@ -1,0 +1,149 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Attributes and values of ctnetlink, from linux/netfilter/nfnetlink_conntrack.h,
+// nf_conntrack_common.h and nf_conntrack_tcp.h; x/sys/unix lacks them.
+const (
+	ctNew    = 0 // message types: a new or changed entry
+	ctGet    = 1
+	ctDelete = 2
+
+	ctaTupleOriginal = 1
+	ctaTupleReply    = 2
+	ctaStatus        = 3
+	ctaProtoInfo     = 4
+	ctaMark          = 8
+	ctaID            = 12
+	ctaMarkMask      = 21
+
+	ctaTupleIP, ctaTupleProto                     = 1, 2
+	ctaIPv4Source, ctaIPv4Destination             = 1, 2
+	ctaIPv6Source, ctaIPv6Destination             = 3, 4
+	ctaProtoNumber, ctaSourcePort, ctaDestination = 1, 2, 3
+	ctaProtoInfoTCP                               = 1
+	ctaTCPState                                   = 1
+
+	statusExpected  = 1 << 0
+	statusSeenReply = 1 << 1
+
+	tcpEstablished = 3
+	tcpLastACK     = 6
+	tcpTimeWait    = 7
+	tcpClose       = 8
+)
+
+// connection is one entry of conntrack.
+type connection struct {
+	id              uint32
+	original, reply tuple
+	mark            Mark
+	status          uint32
+	state           uint8
+	// tuples as they came, to name the entry in a request
+	rawOriginal []byte
+}
+
+type tuple struct {
+	source, destination         netip.Addr
+	sourcePort, destinationPort uint16
+	protocol                    uint8
+}
+
+// key tells connections apart: the kernel's own ID is a hash of 32 bits, with
+// both ports of the client's direction no two live ones are the same.
+func (c *connection) key() uint64 {
+	return uint64(c.id)<<32 | uint64(c.original.sourcePort)<<16 | uint64(c.original.destinationPort)
+}
+
+// ours tells whether a group of the table made the entry.
+func (c *connection) ours() bool {
+	return c.mark != 0 && c.mark <= MaxMark && c.original.protocol == unix.IPPROTO_TCP
+}
+
+func (c *connection) over() bool { return c.state == tcpTimeWait || c.state == tcpClose }
+
+// talking tells whether both ends believe that they are connected.
+func (c *connection) talking() bool {
+	return c.status&statusSeenReply != 0 && c.state >= tcpEstablished && c.state <= tcpLastACK
+}
+
+// attributes calls fn for each attribute of b until a malformed one.
+func attributes(b []byte, fn func(kind uint16, value []byte)) {
+	for len(b) >= 4 {
+		length := int(binary.NativeEndian.Uint16(b))
+		if length < 4 || length > len(b) {
+			return
+		}
+		fn(binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), b[4:length])
+		b = b[min((length+3)&^3, len(b)):]
+	}
+}
+
+// parse reads an entry; rawOriginal is valid as long as the message is.
+func (c *connection) parse(message []byte) {
+	*c = connection{}
+	attributes(message, func(kind uint16, v []byte) {
+		switch {
+		case kind == ctaTupleOriginal:
+			c.original.parse(v)
+			c.rawOriginal = v
+		case kind == ctaTupleReply:
+			c.reply.parse(v)
+		case kind == ctaProtoInfo:
+			c.parseState(v)
+		case len(v) != 4:
+		case kind == ctaStatus:
+			c.status = binary.BigEndian.Uint32(v)
+		case kind == ctaMark:
+			c.mark = Mark(binary.BigEndian.Uint32(v))
+		case kind == ctaID:
+			c.id = binary.BigEndian.Uint32(v)
+		}
+	})
+}
+
+func (c *connection) parseState(b []byte) {
+	attributes(b, func(kind uint16, v []byte) {
+		if kind != ctaProtoInfoTCP {
+			return
+		}
+		attributes(v, func(kind uint16, v []byte) {
+			if kind == ctaTCPState && len(v) == 1 {
+				c.state = v[0]
+			}
+		})
+	})
+}
+
+func (t *tuple) parse(b []byte) {
+	attributes(b, func(kind uint16, v []byte) {
+		switch kind {
+		case ctaTupleIP:
+			attributes(v, func(kind uint16, v []byte) {
+				switch kind {
+				case ctaIPv4Source, ctaIPv6Source:
+					t.source, _ = netip.AddrFromSlice(v)
+				case ctaIPv4Destination, ctaIPv6Destination:
+					t.destination, _ = netip.AddrFromSlice(v)
+				}
+			})
+		case ctaTupleProto:
+			attributes(v, func(kind uint16, v []byte) {
+				switch {
+				case kind == ctaProtoNumber && len(v) == 1:
+					t.protocol = v[0]
+				case kind == ctaSourcePort && len(v) == 2:
+					t.sourcePort = binary.BigEndian.Uint16(v)
+				case kind == ctaDestination && len(v) == 2:
+					t.destinationPort = binary.BigEndian.Uint16(v)
+				}
+			})
+		}
+	})
+}

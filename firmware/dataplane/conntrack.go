@@ -1,0 +1,173 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// conntrack is a raw netlink socket of the kernel's connection tracking. It is
+// raw because events must be cheap: a library costs 60 us of CPU a connection,
+// reading batches into one buffer 9 us.
+type conntrack struct {
+	fd     int
+	buffer []byte
+	seq    uint32
+}
+
+// Multicast groups of connection events.
+const (
+	eventsNew     = 1 << 0
+	eventsUpdate  = 1 << 1
+	eventsDestroy = 1 << 2
+)
+
+const headers = unix.SizeofNlMsghdr + 4 // and nfgenmsg
+
+func openConntrack(groups uint32) (*conntrack, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, fmt.Errorf("open conntrack: %w", err)
+	}
+	c := &conntrack{fd: fd, buffer: make([]byte, 64<<10)}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
+		return nil, errors.Join(fmt.Errorf("bind conntrack: %w", err), c.close())
+	}
+	// An answer that never comes must not hold the caller for ever.
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
+		return nil, errors.Join(fmt.Errorf("set timeout of conntrack: %w", err), c.close())
+	}
+	return c, nil
+}
+
+func (c *conntrack) close() error { return os.NewSyscallError("close conntrack", unix.Close(c.fd)) }
+
+// messages calls fn for each message in b: its type, its flags and what comes
+// after the netlink header.
+func messages(b []byte, fn func(kind, flags uint16, body []byte)) {
+	for len(b) >= unix.SizeofNlMsghdr {
+		length := int(binary.NativeEndian.Uint32(b))
+		if length < unix.SizeofNlMsghdr || length > len(b) {
+			return
+		}
+		fn(binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:]), b[unix.SizeofNlMsghdr:length])
+		b = b[min((length+3)&^3, len(b)):]
+	}
+}
+
+// request appends a message of family ip.
+func (c *conntrack) request(b []byte, kind, flags uint16, body []byte) []byte {
+	c.seq++
+	b = binary.NativeEndian.AppendUint32(b, uint32(headers+len(body)))
+	b = binary.NativeEndian.AppendUint16(b, unix.NFNL_SUBSYS_CTNETLINK<<8|kind)
+	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|flags)
+	b = binary.NativeEndian.AppendUint32(b, c.seq)
+	b = append(b, 0, 0, 0, 0, unix.AF_INET, unix.NFNETLINK_V0, 0, 0)
+	return append(b, body...)
+}
+
+func attribute(b []byte, kind uint16, value []byte) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(4+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = append(b, value...)
+	return append(b, make([]byte, -len(value)&3)...)
+}
+
+// dump calls fn for every entry of mark, or every entry when mark is 0. What fn
+// is given is valid until it returns.
+func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
+	var filter []byte
+	if mark != 0 {
+		filter = attribute(filter, ctaMark, binary.BigEndian.AppendUint32(nil, uint32(mark)))
+		filter = attribute(filter, ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(0)))
+	}
+	if err := unix.Sendto(c.fd, c.request(nil, ctGet, unix.NLM_F_DUMP, filter), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("dump conntrack: %w", err)
+	}
+	var conn connection
+	for done := false; !done; {
+		n, err := read(c.fd, c.buffer)
+		if err != nil {
+			return fmt.Errorf("dump conntrack: %w", err)
+		}
+		messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
+			switch {
+			case kind == unix.NLMSG_DONE:
+				done = true
+			case kind == unix.NLMSG_ERROR:
+				done, err = true, answer(body)
+			case kind == unix.NFNL_SUBSYS_CTNETLINK<<8|ctNew && len(body) >= 4:
+				conn.parse(body[4:])
+				fn(&conn)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("dump conntrack: %w", err)
+		}
+	}
+	return nil
+}
+
+// deletesPerSend keeps the answers below the receive buffer of the socket.
+const deletesPerSend = 64
+
+// delete deletes entries and reports which of them were still there.
+func (c *conntrack) delete(conns []connection) ([]bool, error) {
+	there := make([]bool, 0, len(conns))
+	for len(conns) > 0 {
+		batch := conns[:min(len(conns), deletesPerSend)]
+		conns = conns[len(batch):]
+		var b []byte
+		for _, conn := range batch {
+			body := attribute(nil, ctaTupleOriginal|unix.NLA_F_NESTED, conn.rawOriginal)
+			body = attribute(body, ctaID, binary.BigEndian.AppendUint32(nil, conn.id))
+			b = c.request(b, ctDelete, unix.NLM_F_ACK, body)
+		}
+		if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return there, fmt.Errorf("delete from conntrack: %w", err)
+		}
+		for answered := 0; answered < len(batch); {
+			n, err := read(c.fd, c.buffer)
+			if err != nil {
+				return there, fmt.Errorf("delete from conntrack: %w", err)
+			}
+			messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
+				if kind != unix.NLMSG_ERROR {
+					return
+				}
+				answered++
+				failed := answer(body)
+				there = append(there, failed == nil)
+				if failed != nil && !errors.Is(failed, unix.ENOENT) {
+					err = failed
+				}
+			})
+			if err != nil {
+				return there, fmt.Errorf("delete from conntrack: %w", err)
+			}
+		}
+	}
+	return there, nil
+}
+
+func answer(body []byte) error {
+	if len(body) < 4 {
+		return unix.EBADMSG
+	}
+	if code := int32(binary.NativeEndian.Uint32(body)); code != 0 {
+		return unix.Errno(-code)
+	}
+	return nil
+}
+
+func read(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, b)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}

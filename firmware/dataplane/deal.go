@@ -1,0 +1,110 @@
+package dataplane
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// SetUp says which nodes may serve, in all groups. A client whose node is not
+// up is dealt anew at its next connection.
+func (t *Table) SetUp(up []Mark) error { return t.Change(up, nil) }
+
+// Deal sets the dealing plans of groups, by virtual address: who gets the next
+// clients without a binding, in order from slot 0, over and over. A plan has up
+// to MaxSlots slots; an empty one refuses such clients with RST. A plan that is
+// in place already is left alone, with the slot that it stands at.
+func (t *Table) Deal(plans map[netip.Addr][]Mark) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.changePlans(t.there.up, plans)
+}
+
+// Change is SetUp and Deal in one transaction.
+func (t *Table) Change(up []Mark, plans map[netip.Addr][]Mark) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	set := map[Mark]bool{}
+	for _, m := range up {
+		if _, ok := t.there.nodes[m]; !ok {
+			return fmt.Errorf("set up: no node has mark %d", m)
+		}
+		set[m] = true
+	}
+	return t.changePlans(set, plans)
+}
+
+func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error {
+	groups := maps.Clone(t.there.groups)
+	for vip, plan := range plans {
+		vip = vip.Unmap()
+		g, ok := groups[vip]
+		switch {
+		case !ok:
+			return fmt.Errorf("deal for %s: no such group", vip)
+		case len(plan) > MaxSlots:
+			return fmt.Errorf("deal for %s: %d slots, the most is %d", vip, len(plan), MaxSlots)
+		}
+		for _, m := range plan {
+			if _, ok := t.there.nodes[m]; !ok {
+				return fmt.Errorf("deal for %s: no node has mark %d", vip, m)
+			}
+		}
+		g.plan = slices.Clone(plan)
+		groups[vip] = g
+	}
+	var add, del []nftables.SetElement
+	for m := range up {
+		if !t.there.up[m] {
+			add = append(add, markElement(m))
+		}
+	}
+	for m := range t.there.up {
+		if !up[m] {
+			del = append(del, markElement(m))
+		}
+	}
+	if err := t.change(t.sets.up, add, del); err != nil {
+		return err
+	}
+	for vip, g := range groups {
+		if slices.Equal(g.plan, t.there.groups[vip].plan) {
+			continue
+		}
+		if err := t.writePlan(vip, g.plan); err != nil {
+			return err
+		}
+	}
+	if err := t.flush("change who is dealt to"); err != nil {
+		return err
+	}
+	t.there.up, t.there.groups = maps.Clone(up), groups
+	return nil
+}
+
+// writePlan replaces the one rule of a group's deal chain. The new rule starts
+// at slot 0.
+func (t *Table) writePlan(vip netip.Addr, plan []Mark) error {
+	c := &nftables.Chain{Table: t.table, Name: dealChain(vip)}
+	t.nft.FlushChain(c)
+	if len(plan) == 0 {
+		return nil
+	}
+	slots := &nftables.Set{Table: t.table, Anonymous: true, Constant: true, IsMap: true, KeyType: nftables.TypeMark, DataType: nftables.TypeMark}
+	elements := make([]nftables.SetElement, len(plan))
+	for i, m := range plan {
+		elements[i] = nftables.SetElement{Key: native(uint32(i)), Val: native(uint32(m))}
+	}
+	if err := t.nft.AddSet(slots, elements); err != nil {
+		return fmt.Errorf("plan of %s: %w", vip, err)
+	}
+	t.nft.AddRule(&nftables.Rule{Table: t.table, Chain: c, Exprs: sum(
+		&expr.Numgen{Register: regKey, Modulus: uint32(len(plan)), Type: unix.NFT_NG_INCREMENTAL},
+		through(slots), setMark())})
+	return nil
+}

@@ -1,0 +1,131 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// Registers as the nft program uses them, so that it can list the table: a key
+// in register 1, the second half of a key of two in register 9, data in 2.
+const (
+	regKey    = unix.NFT_REG_1
+	regSecond = unix.NFT_REG32_01
+	regData   = unix.NFT_REG_2
+)
+
+// TCP flags, and the four that tell a first packet from the others.
+const (
+	tcpFIN   = 0x01
+	tcpSYN   = 0x02
+	tcpRST   = 0x04
+	tcpACK   = 0x10
+	tcpFlags = tcpFIN | tcpSYN | tcpRST | tcpACK
+)
+
+// dynsetDelete is NFT_DYNSET_OP_DELETE of linux/netfilter/nf_tables.h, which
+// x/sys/unix lacks.
+const dynsetDelete = 2
+
+type rule []expr.Any
+
+// sum joins parts of a rule; a part is an expression or a rule.
+func sum(parts ...any) rule {
+	var r rule
+	for _, p := range parts {
+		switch p := p.(type) {
+		case rule:
+			r = append(r, p...)
+		case expr.Any:
+			r = append(r, p)
+		}
+	}
+	return r
+}
+
+func native(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
+func port(v uint16) []byte   { return binary.BigEndian.AppendUint16(nil, v) }
+
+func (f family) load(offset uint32, reg uint32) expr.Any {
+	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: f.addrLen}
+}
+
+func loadTCP(offset, length, reg uint32) expr.Any {
+	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: length}
+}
+
+func loadMeta(key expr.MetaKey, reg uint32) expr.Any { return &expr.Meta{Key: key, Register: reg} }
+func loadCt(key expr.CtKey, reg uint32) expr.Any     { return &expr.Ct{Key: key, Register: reg} }
+
+func equal(data []byte) expr.Any {
+	return &expr.Cmp{Op: expr.CmpOpEq, Register: regKey, Data: data}
+}
+
+func unequal(data []byte) expr.Any {
+	return &expr.Cmp{Op: expr.CmpOpNeq, Register: regKey, Data: data}
+}
+
+func isTCP() rule { return sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{unix.IPPROTO_TCP})) }
+func setMark() rule {
+	return sum(&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: regKey})
+}
+func clearMark() rule {
+	return sum(&expr.Immediate{Register: regKey, Data: native(0)}, setMark())
+}
+
+func noMark() rule { return sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(0))) }
+
+func flags(mask byte) rule {
+	return sum(loadTCP(13, 1, regKey),
+		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 1, Mask: []byte{mask}, Xor: []byte{0}})
+}
+
+func state(bits uint32) rule {
+	return sum(loadCt(expr.CtKeySTATE, regKey),
+		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(bits), Xor: native(0)},
+		unequal(native(0)))
+}
+
+func in(set *nftables.Set) expr.Any {
+	return &expr.Lookup{SourceRegister: regKey, SetName: set.Name, SetID: set.ID}
+}
+
+func notIn(set *nftables.Set) expr.Any {
+	return &expr.Lookup{SourceRegister: regKey, SetName: set.Name, SetID: set.ID, Invert: true}
+}
+
+// through looks the key up in a map and leaves the value in the key register.
+func through(set *nftables.Set) expr.Any {
+	return &expr.Lookup{SourceRegister: regKey, DestRegister: regKey, IsDestRegSet: true, SetName: set.Name, SetID: set.ID}
+}
+
+// dispatch looks the key up in a verdict map and follows it.
+func dispatch(set *nftables.Set) expr.Any {
+	return &expr.Lookup{SourceRegister: regKey, DestRegister: unix.NFT_REG_VERDICT, IsDestRegSet: true, SetName: set.Name, SetID: set.ID}
+}
+
+func verdict(kind expr.VerdictKind) expr.Any { return &expr.Verdict{Kind: kind} }
+func jump(chain string) expr.Any             { return &expr.Verdict{Kind: expr.VerdictJump, Chain: chain} }
+
+func reset() expr.Any { return &expr.Reject{Type: unix.NFT_REJECT_TCP_RST} }
+
+// packetClient is the key of a client's binding in its first packet.
+func (f family) packetClient() rule {
+	return sum(f.load(f.destination, regKey), f.load(f.source, regSecond))
+}
+
+// replyClient is the same key in a reply on its way out to the client. Conntrack
+// knows both addresses too, but the nft program aborts when it lists them joined.
+func (f family) replyClient() rule {
+	return sum(f.load(f.source, regKey), f.load(f.destination, regSecond))
+}
+
+// direction is 0 for packets of the client and 1 for those of the node.
+func direction(d byte) rule { return sum(loadCt(expr.CtKeyDIRECTION, regKey), equal([]byte{d})) }
+
+func write(op uint32, clients *nftables.Set, timeout time.Duration) expr.Any {
+	return &expr.Dynset{SrcRegKey: regKey, SrcRegData: regData, SetName: clients.Name, SetID: clients.ID, Operation: op, Timeout: timeout}
+}

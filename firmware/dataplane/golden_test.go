@@ -1,0 +1,34 @@
+package dataplane
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/config"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestTheTableReadsAsDesigned shows the live table as the nft program lists it.
+func TestTheTableReadsAsDesigned(t *testing.T) {
+	s := newSite(t)
+	second := group(2)
+	second.VirtualAddress, second.Masked, second.Affinity = otherVIP, false, time.Hour
+	second.FTPPorts, second.PassivePorts = nil, config.PortRange{First: 50000, Last: 50100}
+	s.serve(group(3), second)
+	got, err := s.box.Output("nft", "-n", "list", "table", "ip", TableName)
+	s.must(err)
+	got = regexp.MustCompile(`(?m)^\s*(expires|elements) .*expires.*\n`).ReplaceAllString(got, "")
+	const golden = "testdata/table.nft"
+	if *update {
+		s.must(os.WriteFile(golden, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	s.must(err)
+	if got != string(want) {
+		t.Errorf("the table is not as in %s (-update writes it):\n%s", golden, got)
+	}
+}

@@ -1,0 +1,150 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+)
+
+// kernel is what the table holds: read at Open, kept up to date by each
+// transaction afterwards. Nobody else writes to the table.
+type kernel struct {
+	exists bool
+	nodes  map[Mark]netip.Addr
+	up     map[Mark]bool
+	groups map[netip.Addr]dealt
+}
+
+// dealt is what a group of the table has beside its rules.
+type dealt struct {
+	affinity time.Duration
+	plan     []Mark
+	// source is the packet mark of first packets that the group masks. A group
+	// keeps its own, so that no packet on its way meets another's.
+	source Mark
+}
+
+// firstSource is the lowest packet mark that says as whom a client is seen.
+const firstSource Mark = 0x20000
+
+// nameSources gives every group a source mark.
+func (k kernel) nameSources() {
+	taken := map[Mark]bool{0: true}
+	for _, g := range k.groups {
+		taken[g.source] = true
+	}
+	next := firstSource
+	for _, vip := range slices.SortedFunc(maps.Keys(k.groups), netip.Addr.Compare) {
+		g := k.groups[vip]
+		if g.source != 0 {
+			continue
+		}
+		for taken[next] {
+			next++
+		}
+		g.source = next
+		taken[next] = true
+		k.groups[vip] = g
+	}
+}
+
+// read reads the table. A group counts when its chain of first packets is
+// reachable from the groups map.
+func (t *Table) read() (kernel, error) {
+	k := kernel{nodes: map[Mark]netip.Addr{}, up: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
+	tables, err := t.nft.ListTablesOfFamily(t.family.table)
+	if err != nil {
+		return k, err
+	}
+	k.exists = slices.ContainsFunc(tables, func(x *nftables.Table) bool { return x.Name == TableName })
+	if !k.exists {
+		return k, nil
+	}
+	nodes, err := t.nft.GetSetElements(t.sets.nodes)
+	if err != nil {
+		return k, err
+	}
+	for _, e := range nodes {
+		k.nodes[markOf(e.Key)] = t.family.address(e.Val)
+	}
+	up, err := t.nft.GetSetElements(t.sets.up)
+	if err != nil {
+		return k, err
+	}
+	for _, e := range up {
+		k.up[markOf(e.Key)] = true
+	}
+	sources, err := t.nft.GetSetElements(t.sets.sources)
+	if err != nil {
+		return k, err
+	}
+	source := map[netip.Addr]Mark{}
+	for _, e := range sources {
+		source[t.family.address(e.Val)] = markOf(e.Key)
+	}
+	vips, err := t.nft.GetSetElements(t.sets.vips)
+	if err != nil {
+		return k, err
+	}
+	for _, e := range vips {
+		vip := t.family.address(e.Key)
+		g := dealt{source: source[vip]}
+		if g.affinity, err = t.readAffinity(vip); err != nil {
+			return k, err
+		}
+		if g.plan, err = t.readPlan(vip); err != nil {
+			return k, err
+		}
+		k.groups[vip] = g
+	}
+	return k, nil
+}
+
+func (t *Table) readAffinity(vip netip.Addr) (time.Duration, error) {
+	rules, err := t.nft.GetRules(t.table, &nftables.Chain{Name: windowChain(vip)})
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rules {
+		for _, e := range r.Exprs {
+			if d, ok := e.(*expr.Dynset); ok {
+				return d.Timeout, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+func (t *Table) readPlan(vip netip.Addr) ([]Mark, error) {
+	rules, err := t.nft.GetRules(t.table, &nftables.Chain{Name: dealChain(vip)})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		for _, e := range r.Exprs {
+			l, ok := e.(*expr.Lookup)
+			if !ok {
+				continue
+			}
+			slots, err := t.nft.GetSetElements(&nftables.Set{Table: t.table, Name: l.SetName})
+			if err != nil {
+				return nil, err
+			}
+			plan := make([]Mark, len(slots))
+			for _, s := range slots {
+				if slot := binary.NativeEndian.Uint32(s.Key); int(slot) < len(plan) {
+					plan[slot] = markOf(s.Val)
+				}
+			}
+			return plan, nil
+		}
+	}
+	return nil, nil
+}
+
+func markOf(b []byte) Mark { return Mark(binary.NativeEndian.Uint32(b)) }

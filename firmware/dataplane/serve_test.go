@@ -1,0 +1,147 @@
+package dataplane
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestClientStaysOnItsNodeAcrossAllPorts(t *testing.T) {
+	s := newSite(t)
+	s.echo(servicePorts...)
+	s.serve(group(3))
+	for i := range 6 {
+		first := s.visit(printer(i), 5011)
+		for _, p := range servicePorts {
+			v := s.visit(printer(i), p)
+			if v.node != first.node {
+				t.Errorf("%s: port 5011 on node %d, port %d on node %d", printer(i), first.node, p, v.node)
+			}
+			if v.as != vip {
+				t.Errorf("masked, and the node saw %s", v.as)
+			}
+		}
+		b, ok := s.binding(printer(i))
+		if !ok || b.Mark != first.node || b.Left < 29*time.Minute || b.Left > 30*time.Minute {
+			t.Errorf("binding of %s is %+v, it is on node %d", printer(i), b, first.node)
+		}
+	}
+}
+
+func TestTransparentNodesSeeTheClientItself(t *testing.T) {
+	s := newSite(t)
+	s.echo(servicePorts...)
+	g := group(3)
+	g.Masked = false
+	s.serve(g)
+	for _, p := range servicePorts {
+		if v := s.visit(printer(0), p); v.as != printer(0) {
+			t.Errorf("port %d: the node saw %s", p, v.as)
+		}
+	}
+}
+
+func TestNodeThatTalksToItsOwnGroupIsMasked(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	g := group(3)
+	g.Masked = false
+	s.serve(g)
+	for i := 1; i <= 3; i++ {
+		v, err := s.dialFrom(s.nodes[i-1], nodeAddr(i), vip, 5011)
+		if err != nil {
+			t.Fatalf("node %d: %v", i, err)
+		}
+		v.Close()
+		if v.as != vip {
+			t.Errorf("node %d came to node %d as %s", i, v.node, v.as)
+		}
+	}
+}
+
+func TestNewClientsAreDealtInTheOrderOfThePlan(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	s.serve(group(3))
+	plan := []Mark{3, 1, 1, 2}
+	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+	for i := range 8 {
+		if i == 5 { // a plan in place keeps its slot, through Deal and Apply
+			s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+			s.must(s.table.Apply(Layout{[]Group{group(3)}}))
+		}
+		if v := s.visit(printer(i), 5011); v.node != plan[i%4] {
+			t.Errorf("client %d is on node %d, the plan says %d", i, v.node, plan[i%4])
+		}
+	}
+}
+
+func TestNobodyToDealToIsRefusedAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(2))
+	bound := s.visit(printer(0), 5011)
+	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: nil}))
+	start := time.Now()
+	if _, err := s.dial(printer(1), vip, 5011); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("new client: %v, want refused", err)
+	}
+	if took := time.Since(start); took > 500*time.Millisecond {
+		t.Errorf("refused after %s", took)
+	}
+	if _, ok := s.binding(printer(1)); ok {
+		t.Error("the refused client is bound")
+	}
+	if v := s.visit(printer(0), 5012); v.node != bound.node {
+		t.Errorf("the bound client went from node %d to %d", bound.node, v.node)
+	}
+}
+
+func TestClientsOfANodeThatLeftMoveOnceAndStay(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(2))
+	for i := range 20 {
+		s.visit(printer(i), 5011).Close()
+	}
+	s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+	for i := range 20 {
+		if v := s.visit(printer(i), 5012); v.node != 2 {
+			t.Errorf("client %d is still on node %d", i, v.node)
+		}
+	}
+	s.must(s.table.Change([]Mark{1, 2}, map[netip.Addr][]Mark{vip: {1}}))
+	for i := range 20 {
+		if v := s.visit(printer(i), 5011); v.node != 2 {
+			t.Errorf("client %d moved back to node %d", i, v.node)
+		}
+	}
+}
+
+func TestOtherPortsOfTheVirtualAddressAreRefused(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5555)
+	s.serve(group(2))
+	l, err := s.box.Listen(netip.MustParseAddrPort("0.0.0.0:8080"))
+	s.must(err)
+	defer l.Close()
+	for _, p := range []uint16{1, 20, 22, 80, 5010, 5026, 5555, 8080, 65535} {
+		if _, err := s.dial(printer(0), vip, p); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("port %d: %v, want refused", p, err)
+		}
+	}
+	if err := s.ping(printer(0), vip); err != nil {
+		t.Errorf("ping: %v", err)
+	}
+	conn := s.udp(printer(0), netip.AddrPortFrom(vip, 53))
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := conn.Write([]byte("?")); err == nil {
+		_, err = conn.Read(make([]byte, 1))
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("UDP: %v, want ICMP port unreachable", err)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package dataplane
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+)
+
+// maxClients bounds the clients map. The kernel's default would be 65,535,
+// and a client that finds the map full is dealt anew at each connection.
+const maxClients = 1 << 18
+
+// elementsPerMessage keeps a list of elements below the 64 KiB of a netlink
+// attribute.
+const elementsPerMessage = 400
+
+// sets are the named sets and maps of the table.
+type sets struct {
+	clients *nftables.Set // VIP . client -> mark, with a timeout each
+	nodes   *nftables.Set // mark -> address
+	up      *nftables.Set // marks that may serve
+	same    *nftables.Set // mark . mark of every node: nft cannot compare two registers, so a look-up does
+	vips    *nftables.Set
+	sources *nftables.Set // packet mark -> VIP, of first packets that are to be masked
+	hairpin *nftables.Set // VIP . node: a node that talks to its own group
+	probes  *nftables.Set // node . check port
+	groups  *nftables.Set // VIP -> chain of first packets
+	windows *nftables.Set // VIP -> chain that starts the window anew
+}
+
+func newSets(table *nftables.Table, f family) sets {
+	set := func(name string, key nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{Table: table, Name: name, KeyType: key, KeyByteOrder: binaryutil.BigEndian}
+	}
+	named := func(name string, key, data nftables.SetDatatype) *nftables.Set {
+		s := set(name, key)
+		s.IsMap, s.DataType = true, data
+		return s
+	}
+	pair := func(a, b nftables.SetDatatype) nftables.SetDatatype { return nftables.MustConcatSetType(a, b) }
+	s := sets{
+		clients: named("clients", pair(f.addr, f.addr), nftables.TypeMark),
+		nodes:   named("nodes", nftables.TypeMark, f.addr),
+		up:      set("up", nftables.TypeMark),
+		same:    set("same", pair(nftables.TypeMark, nftables.TypeMark)),
+		vips:    set("vips", f.addr),
+		sources: named("sources", nftables.TypeMark, f.addr),
+		hairpin: set("hairpin", pair(f.addr, f.addr)),
+		probes:  set("probes", pair(f.addr, nftables.TypeInetService)),
+		groups:  named("groups", f.addr, nftables.TypeVerdict),
+		windows: named("windows", f.addr, nftables.TypeVerdict),
+	}
+	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
+	for _, m := range []*nftables.Set{s.nodes, s.up, s.same, s.sources} {
+		m.KeyByteOrder = binaryutil.NativeEndian
+	}
+	return s
+}
+
+func (s sets) all() []*nftables.Set {
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.same, s.vips, s.sources, s.hairpin, s.probes, s.groups, s.windows}
+}
+
+func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
+
+func addressElement(addrs ...netip.Addr) nftables.SetElement {
+	var key []byte
+	for _, a := range addrs {
+		key = append(key, a.AsSlice()...)
+	}
+	return nftables.SetElement{Key: key}
+}
+
+// wanted is what the sets hold for a layout. The clients are the kernel's own,
+// and up belongs to SetUp.
+func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement {
+	want := map[*nftables.Set][]nftables.SetElement{}
+	add := func(set *nftables.Set, e nftables.SetElement) { want[set] = append(want[set], e) }
+	for mark, addr := range l.nodes() {
+		add(s.nodes, nftables.SetElement{Key: native(uint32(mark)), Val: addr.AsSlice()})
+		add(s.same, nftables.SetElement{Key: append(native(uint32(mark)), native(uint32(mark))...)})
+	}
+	for _, g := range l.Groups {
+		vip := addressElement(g.VirtualAddress)
+		add(s.vips, vip)
+		add(s.sources, nftables.SetElement{Key: native(uint32(k.groups[g.VirtualAddress].source)), Val: vip.Key})
+		add(s.groups, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: groupChain(g.VirtualAddress)}})
+		add(s.windows, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
+		for _, n := range g.Nodes {
+			add(s.hairpin, addressElement(g.VirtualAddress, n.Address))
+			for _, p := range g.CheckPorts {
+				add(s.probes, nftables.SetElement{Key: append(append(n.Address.AsSlice(), port(p)...), 0, 0)})
+			}
+		}
+	}
+	return want
+}
+
+// difference is what turns the elements that are into those that are wanted.
+// Elements that stay are not touched: one that is deleted and added in the same
+// transaction can be missed by a packet that is being looked at meanwhile.
+func difference(is, want []nftables.SetElement) (add, del []nftables.SetElement) {
+	have := map[string]nftables.SetElement{}
+	for _, e := range is {
+		have[string(e.Key)] = e
+	}
+	seen := map[string]bool{}
+	for _, e := range want {
+		if seen[string(e.Key)] {
+			continue
+		}
+		seen[string(e.Key)] = true
+		old, ok := have[string(e.Key)]
+		if ok && (e.VerdictData != nil || bytes.Equal(old.Val, e.Val)) {
+			continue
+		}
+		if ok {
+			del = append(del, nftables.SetElement{Key: e.Key})
+		}
+		add = append(add, e)
+	}
+	for key := range have {
+		if !seen[key] {
+			del = append(del, nftables.SetElement{Key: []byte(key)})
+		}
+	}
+	return add, del
+}
+
+func (t *Table) change(set *nftables.Set, add, del []nftables.SetElement) error {
+	for len(del) > 0 {
+		n := min(len(del), elementsPerMessage)
+		if err := t.nft.SetDeleteElements(set, del[:n]); err != nil {
+			return fmt.Errorf("set %s: %w", set.Name, err)
+		}
+		del = del[n:]
+	}
+	for len(add) > 0 {
+		n := min(len(add), elementsPerMessage)
+		if err := t.nft.SetAddElements(set, add[:n]); err != nil {
+			return fmt.Errorf("set %s: %w", set.Name, err)
+		}
+		add = add[n:]
+	}
+	return nil
+}

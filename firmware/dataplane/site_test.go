@@ -1,0 +1,303 @@
+package dataplane
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/config"
+	"spoolgate/tools/lab/netns"
+)
+
+// site is a print site in namespaces: printers on one arm of the box, three
+// nodes on the other.
+//
+//	printers 198.18.1.x ---- box 198.18.0.1, VIPs .10 and .11; 198.19.0.1 ---- nodes 198.19.0.11 to .13
+type site struct {
+	t        *testing.T
+	printers *netns.Namespace
+	box      *netns.Namespace
+	nodes    []*netns.Namespace
+	table    *Table
+}
+
+var (
+	vip      = netip.MustParseAddr("198.18.0.10")
+	otherVIP = netip.MustParseAddr("198.18.0.11")
+	boxAddr  = netip.MustParseAddr("198.19.0.1")
+)
+
+func nodeAddr(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 19, 0, byte(10 + i)}) } // 1, 2, 3
+func printer(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{198, 18, byte(1 + i/250), byte(1 + i%250)})
+}
+
+var servicePorts = func() (ports []uint16) {
+	for p := uint16(5011); p <= 5025; p++ {
+		ports = append(ports, p)
+	}
+	return append(ports, 5610, 21)
+}()
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t}
+	make := func() *netns.Namespace {
+		n, err := netns.New()
+		s.must(err)
+		t.Cleanup(func() { n.Close() })
+		return n
+	}
+	sw := make()
+	s.printers, s.box = make(), make()
+	s.must(netns.Pair(s.box, "printers", s.printers, "eth0"))
+	s.must(s.box.Address("printers", netip.MustParsePrefix("198.18.0.1/16"), netip.PrefixFrom(vip, 32), netip.PrefixFrom(otherVIP, 32)))
+	for i := range 300 {
+		s.must(s.printers.Address("eth0", netip.PrefixFrom(printer(i), 16)))
+	}
+	anywhere := netip.MustParsePrefix("0.0.0.0/0")
+	s.must(s.printers.Route(anywhere, netip.MustParseAddr("198.18.0.1")))
+	var ports []string
+	for i := 1; i <= 3; i++ {
+		n := make()
+		ports = append(ports, fmt.Sprintf("node%d", i))
+		s.must(netns.Pair(sw, ports[i-1], n, "eth0"))
+		s.must(n.Address("eth0", netip.PrefixFrom(nodeAddr(i), 24)))
+		s.nodes = append(s.nodes, n)
+	}
+	s.must(netns.Pair(sw, "box", s.box, "nodes"))
+	s.must(sw.Bridge("switch", append(ports, "box")...))
+	s.must(s.box.Address("nodes", netip.PrefixFrom(boxAddr, 24)))
+	for _, n := range s.nodes {
+		s.must(n.Route(anywhere, boxAddr))
+	}
+	s.open()
+	return s
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// open opens the table as a starting balancerd does.
+func (s *site) open() {
+	s.t.Helper()
+	s.must(s.box.Do(func() error {
+		var err error
+		s.table, err = Open()
+		return err
+	}))
+	table := s.table
+	s.t.Cleanup(func() { table.Close() })
+}
+
+// group is the customer's group: all ports, the first n nodes.
+func group(n int) Group {
+	g := Group{
+		VirtualAddress: vip, Masked: true, Affinity: 30 * time.Minute,
+		Ports:    []config.PortRange{{First: 5011, Last: 5025}, {First: 5610, Last: 5610}, {First: 21, Last: 21}},
+		FTPPorts: []uint16{21}, CheckPorts: []uint16{5555, 5022},
+	}
+	for i := 1; i <= n; i++ {
+		g.Nodes = append(g.Nodes, Node{Mark(i), nodeAddr(i)})
+	}
+	return g
+}
+
+// serve applies groups, with all nodes up and dealt to in turn.
+func (s *site) serve(groups ...Group) {
+	s.t.Helper()
+	s.must(s.table.Apply(Layout{Groups: groups}))
+	var up []Mark
+	plans := map[netip.Addr][]Mark{}
+	for _, g := range groups {
+		for _, n := range g.Nodes {
+			up = append(up, n.Mark)
+			plans[g.VirtualAddress] = append(plans[g.VirtualAddress], n.Mark)
+		}
+	}
+	s.must(s.table.Change(up, plans))
+}
+
+// echo starts servers on all nodes: each connection is greeted with the number
+// of the node and the address that the node sees, then echoed.
+func (s *site) echo(ports ...uint16) {
+	s.t.Helper()
+	for i, n := range s.nodes {
+		for _, p := range ports {
+			l, err := n.Listen(netip.AddrPortFrom(nodeAddr(i+1), p))
+			s.must(err)
+			s.t.Cleanup(func() { l.Close() })
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						defer conn.Close()
+						remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+						fmt.Fprintf(conn, "%d %s\n", i+1, remote.Unmap())
+						io.Copy(conn, conn)
+					}()
+				}
+			}()
+		}
+	}
+}
+
+// visit is a connection of a printer: where it landed and as whom.
+type visit struct {
+	net.Conn
+	in   *bufio.Reader
+	node Mark
+	as   netip.Addr
+}
+
+func (s *site) dial(from netip.Addr, to netip.Addr, port uint16) (*visit, error) {
+	return s.dialFrom(s.printers, from, to, port)
+}
+
+func (s *site) dialFrom(ns *netns.Namespace, from netip.Addr, to netip.Addr, port uint16) (*visit, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := ns.Dial(ctx, from, netip.AddrPortFrom(to, port))
+	if err != nil {
+		return nil, err
+	}
+	return greet(conn)
+}
+
+func greet(conn net.Conn) (*visit, error) {
+	v := &visit{Conn: conn, in: bufio.NewReader(conn)}
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	line, err := v.in.ReadString('\n')
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	var as string
+	if _, err := fmt.Sscanf(line, "%d %s", &v.node, &as); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	v.as, err = netip.ParseAddr(as)
+	return v, err
+}
+
+func (s *site) visit(from netip.Addr, port uint16) *visit {
+	s.t.Helper()
+	v, err := s.dial(from, vip, port)
+	if err != nil {
+		s.t.Fatalf("%s to port %d: %v", from, port, err)
+	}
+	s.t.Cleanup(func() { v.Close() })
+	return v
+}
+
+// exchange sends a line over an open connection and waits for its echo.
+func (v *visit) exchange() error {
+	v.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(v, "ping\n"); err != nil {
+		return err
+	}
+	line, err := v.in.ReadString('\n')
+	if err == nil && line != "ping\n" {
+		err = fmt.Errorf("echo was %q", line)
+	}
+	return err
+}
+
+// ended waits for the end of a connection and says how it came.
+func (v *visit) ended(within time.Duration) error {
+	v.SetReadDeadline(time.Now().Add(within))
+	_, err := v.in.ReadByte()
+	return err
+}
+
+func (s *site) binding(client netip.Addr) (Binding, bool) {
+	s.t.Helper()
+	all, err := s.table.Bindings()
+	s.must(err)
+	for _, b := range all {
+		if b.Client == client && b.VirtualAddress == vip {
+			return b, true
+		}
+	}
+	return Binding{}, false
+}
+
+// each runs fn for 0 to n-1 on several goroutines and fails with the first few
+// errors.
+func (s *site) each(n int, fn func(i int) error) {
+	s.t.Helper()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed []string
+	limit := make(chan struct{}, 32)
+	for i := range n {
+		wg.Add(1)
+		limit <- struct{}{}
+		go func() {
+			defer wg.Done()
+			defer func() { <-limit }()
+			if err := fn(i); err != nil {
+				mu.Lock()
+				failed = append(failed, err.Error())
+				mu.Unlock()
+			}
+		}()
+	}
+	wg.Wait()
+	if len(failed) > 0 {
+		s.t.Fatalf("%d failed: %s", len(failed), strings.Join(failed[:min(5, len(failed))], "; "))
+	}
+}
+
+func (s *site) udp(from netip.Addr, to netip.AddrPort) *net.UDPConn {
+	s.t.Helper()
+	var conn *net.UDPConn
+	s.must(s.printers.Do(func() error {
+		var err error
+		conn, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(to))
+		return err
+	}))
+	return conn
+}
+
+// ping sends one ICMP echo request and waits for its answer.
+func (s *site) ping(from, to netip.Addr) error {
+	var conn *net.IPConn
+	err := s.printers.Do(func() error {
+		var err error
+		conn, err = net.DialIP("ip4:icmp", &net.IPAddr{IP: from.AsSlice()}, &net.IPAddr{IP: to.AsSlice()})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := conn.Write([]byte{8, 0, 0xf7, 0xff, 0, 0, 0, 0}); err != nil {
+		return err
+	}
+	b := make([]byte, 100)
+	n, _, err := conn.ReadFromIP(b)
+	if err != nil {
+		return err
+	}
+	if n == 0 || b[0] != 0 {
+		return fmt.Errorf("ICMP answer is % x", b[:n])
+	}
+	return nil
+}

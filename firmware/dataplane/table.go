@@ -1,0 +1,129 @@
+// Package dataplane is the kernel side of the proxy engine: one nftables table
+// that binds, deals and forwards by itself, the connections that it tracks,
+// and the file that remembers who is where.
+//
+// Packets never enter this program. When it is stopped, killed or replaced the
+// kernel goes on with the last plan; the next one adopts the table that is
+// there and changes it in single transactions. The table is never flushed.
+//
+// All of it happens in the network namespace of the thread that calls Open and
+// NewTracker; the values may be used from any thread afterwards.
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+)
+
+// TableName is the name of the nftables table, of family ip.
+const TableName = "spoolgate"
+
+// MaxSlots is the longest dealing plan of a group.
+const MaxSlots = 256
+
+// Table is the kernel's table. Its methods may be called concurrently; they
+// take turns.
+type Table struct {
+	mu          sync.Mutex
+	nft         *nftables.Conn
+	table       *nftables.Table
+	family      family
+	sets        sets
+	conntrack   *conntrack
+	poker       *poker
+	established *os.File // sysctl: timeout of established connections
+
+	there kernel
+}
+
+// Open opens the sockets and sets what the rules need of the kernel (sysctl.go
+// says what and why). It reads the table that may be there and changes none
+// of it. It needs CAP_NET_ADMIN and CAP_NET_RAW.
+func Open() (_ *Table, err error) {
+	t := &Table{family: ipv4()}
+	t.table = &nftables.Table{Name: TableName, Family: t.family.table}
+	t.sets = newSets(t.table, t.family)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}()
+	if t.established, err = prepareKernel(); err != nil {
+		return nil, err
+	}
+	// A transaction of 16 groups is answered by more acknowledgements than the
+	// default receive buffer holds.
+	t.nft, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetReadBuffer(8<<20), c.SetWriteBuffer(4<<20))
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	if t.conntrack, err = openConntrack(0); err != nil {
+		return nil, err
+	}
+	if t.poker, err = openPoker(); err != nil {
+		return nil, err
+	}
+	if t.there, err = t.read(); err != nil {
+		return nil, fmt.Errorf("read table %s: %w", TableName, err)
+	}
+	return t, nil
+}
+
+// Close closes the sockets and leaves the table in place: the kernel goes on.
+func (t *Table) Close() error {
+	var errs []error
+	if t.nft != nil {
+		errs = append(errs, t.nft.CloseLasting())
+	}
+	if t.conntrack != nil {
+		errs = append(errs, t.conntrack.close())
+	}
+	if t.poker != nil {
+		errs = append(errs, t.poker.close())
+	}
+	if t.established != nil {
+		errs = append(errs, t.established.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Adopted is what was found in the kernel.
+type Adopted struct {
+	Nodes    map[Mark]netip.Addr
+	Up       []Mark
+	Plans    map[netip.Addr][]Mark
+	Bindings []Binding
+}
+
+// Adopt reports what is in the kernel; it is empty when there is no table.
+// The caller must go on using a mark for the address that it has here.
+func (t *Table) Adopt() (Adopted, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	bindings, err := t.bindings()
+	if err != nil {
+		return Adopted{}, err
+	}
+	plans := map[netip.Addr][]Mark{}
+	for vip, g := range t.there.groups {
+		plans[vip] = slices.Clone(g.plan)
+	}
+	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Plans: plans, Bindings: bindings}, nil
+}
+
+func (t *Table) flush(what string) error {
+	if err := t.nft.Flush(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

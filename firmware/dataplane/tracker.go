@@ -1,0 +1,197 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// EventKind is what happened to a connection.
+type EventKind uint8
+
+const (
+	// Opened is the first packet of a connection. It may be told twice, once by
+	// a dump and once by an event.
+	Opened EventKind = iota + 1
+	// Closed is a connection after both FINs or a RST, or one that was deleted
+	// or timed out. It is told more than once (at the close and when the kernel
+	// forgets the connection), and also of connections that were not Opened.
+	Closed
+)
+
+// Event is a connection of a group that opened or closed.
+type Event struct {
+	Kind                   EventKind
+	ID                     uint64
+	VirtualAddress, Client netip.Addr
+	Mark                   Mark
+	// Related is a data connection of the FTP helper.
+	Related bool
+	// Replied tells whether the node ever answered. False in a Closed event:
+	// the node was silent, or its way back does not lead through the box.
+	Replied bool
+}
+
+// Batch is what happened in about ten milliseconds.
+type Batch struct {
+	// Events in order. The slice is used again after handle returns.
+	Events []Event
+	// Resync says: forget what you counted, Events are all open connections. It
+	// comes first, and whenever the kernel had more events than it could keep.
+	Resync bool
+}
+
+// Tracker reads connection events.
+type Tracker struct {
+	events *conntrack
+	dumps  *conntrack
+	file   *os.File
+}
+
+// interval is how long events gather before they are read: woken for each one
+// costs 38 us of CPU a connection, in batches 9 us.
+const interval = 10 * time.Millisecond
+
+// eventBuffer holds about 20,000 events that the reader has not come to yet.
+const eventBuffer = 16 << 20
+
+// NewTracker opens the tracker in the network namespace of the calling thread.
+// receiveBuffer is in bytes; 0 means 16 MiB.
+func NewTracker(receiveBuffer int) (*Tracker, error) {
+	if receiveBuffer == 0 {
+		receiveBuffer = eventBuffer
+	}
+	events, err := openConntrack(eventsNew | eventsUpdate | eventsDestroy)
+	if err != nil {
+		return nil, err
+	}
+	// Beyond net.core.rmem_max only with CAP_NET_ADMIN of the whole machine; in
+	// a user namespace the smaller buffer means more resyncs, nothing worse.
+	if unix.SetsockoptInt(events.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		err = unix.SetsockoptInt(events.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	if err == nil {
+		err = unix.SetNonblock(events.fd, true)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare event socket: %w", err), events.close())
+	}
+	dumps, err := openConntrack(0)
+	if err != nil {
+		return nil, errors.Join(err, events.close())
+	}
+	return &Tracker{events: events, dumps: dumps, file: os.NewFile(uintptr(events.fd), "conntrack events")}, nil
+}
+
+// Close closes the tracker.
+func (t *Tracker) Close() error { return errors.Join(t.file.Close(), t.dumps.close()) }
+
+// Run calls handle with batches, first with a resync, until ctx ends (then it
+// returns nil) or the kernel refuses (then it returns why).
+func (t *Tracker) Run(ctx context.Context, handle func(Batch)) error {
+	raw, err := t.file.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("read connection events: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { t.file.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	events := make([]Event, 0, 1024)
+	for overrun := true; ; {
+		if overrun {
+			if events, err = t.resync(events[:0]); err != nil {
+				return fmt.Errorf("read all connections: %w", err)
+			}
+			handle(Batch{Events: events, Resync: true})
+		} else if len(events) > 0 {
+			handle(Batch{Events: events})
+		}
+		// Wait for the first event, let others gather, then read them all.
+		if err := raw.Read(t.pending()); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("wait for connection events: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(interval):
+		}
+		events, overrun, err = t.drain(events[:0])
+		if err != nil {
+			return fmt.Errorf("read connection events: %w", err)
+		}
+	}
+}
+
+// pending is ready when the socket has something to read, an error included.
+func (t *Tracker) pending() func(uintptr) bool {
+	return func(fd uintptr) bool {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(poll, 0)
+		return n > 0 || (err != nil && err != unix.EINTR)
+	}
+}
+
+// drain reads until the socket is empty. After an overrun what is left in it
+// is older than the dump that follows, and is thrown away.
+func (t *Tracker) drain(events []Event) (_ []Event, overrun bool, _ error) {
+	for {
+		n, err := read(t.events.fd, t.events.buffer)
+		switch err {
+		case nil:
+		case unix.EAGAIN:
+			return events, overrun, nil
+		case unix.ENOBUFS:
+			overrun = true
+			continue
+		default:
+			return events, overrun, err
+		}
+		if !overrun {
+			events = appendEvents(events, t.events.buffer[:n])
+		}
+	}
+}
+
+func appendEvents(events []Event, datagram []byte) []Event {
+	messages(datagram, func(kind, flags uint16, body []byte) {
+		if len(body) < 4 {
+			return
+		}
+		var c connection
+		c.parse(body[4:])
+		if !c.ours() {
+			return
+		}
+		switch {
+		case kind == unix.NFNL_SUBSYS_CTNETLINK<<8|ctDelete, c.over():
+			events = append(events, c.event(Closed))
+		case flags&unix.NLM_F_CREATE != 0:
+			events = append(events, c.event(Opened))
+		}
+	})
+	return events
+}
+
+func (t *Tracker) resync(events []Event) ([]Event, error) {
+	err := t.dumps.dump(0, func(c *connection) {
+		if c.ours() && !c.over() {
+			events = append(events, c.event(Opened))
+		}
+	})
+	return events, err
+}
+
+func (c *connection) event(kind EventKind) Event {
+	return Event{
+		Kind: kind, ID: c.key(),
+		VirtualAddress: c.original.destination, Client: c.original.source, Mark: c.mark,
+		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0,
+	}
+}
