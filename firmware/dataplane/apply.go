@@ -91,7 +91,7 @@ func (t *Table) write(l Layout, next kernel) error {
 		if _, stays := next.groups[vip]; stays {
 			continue
 		}
-		for _, name := range []string{groupChain(vip), windowChain(vip), dealChain(vip)} {
+		for _, name := range []string{groupChain(vip), pickChain(vip), windowChain(vip), dealChain(vip)} {
 			c := &nftables.Chain{Table: t.table, Name: name}
 			t.nft.FlushChain(c)
 			t.nft.DelChain(c)
@@ -151,10 +151,6 @@ func (t *Table) writeChain(c chain, rules bool) {
 }
 
 func (t *Table) writeGroup(g Group, source Mark) error {
-	passed := &nftables.Set{Table: t.table, Anonymous: true, Constant: true, Interval: true, KeyType: nftables.TypeInetService}
-	if err := t.nft.AddSet(passed, passedPorts(g)); err != nil {
-		return fmt.Errorf("ports of %s: %w", g.VirtualAddress, err)
-	}
 	var ftp *nftables.Set
 	if len(g.FTPPorts) > 0 {
 		ftp = &nftables.Set{Table: t.table, Anonymous: true, Constant: true, KeyType: nftables.TypeInetService}
@@ -166,7 +162,8 @@ func (t *Table) writeGroup(g Group, source Mark) error {
 			return fmt.Errorf("FTP ports of %s: %w", g.VirtualAddress, err)
 		}
 	}
-	t.writeChain(plainChain(groupChain(g.VirtualAddress), t.family.groupRules(t.sets, g, source, passed, ftp)...), true)
+	t.writeChain(plainChain(pickChain(g.VirtualAddress), t.family.pickRules(t.sets, g, source, ftp)...), true)
+	t.writeChain(plainChain(groupChain(g.VirtualAddress), groupRules(g)...), true)
 	t.writeChain(plainChain(windowChain(g.VirtualAddress), t.family.windowRules(t.sets, g)...), true)
 	return nil
 }

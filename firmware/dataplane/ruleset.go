@@ -16,6 +16,7 @@ const ftpHelper = "ftp"
 
 // Names of a group's chains. nft takes no colons in a name.
 func groupChain(vip netip.Addr) string  { return chainName("group-", vip) }
+func pickChain(vip netip.Addr) string   { return chainName("pick-", vip) }
 func dealChain(vip netip.Addr) string   { return chainName("deal-", vip) }
 func windowChain(vip netip.Addr) string { return chainName("window-", vip) }
 
@@ -103,10 +104,9 @@ func commonChains(f family, s sets) []chain {
 // localPorts is the chain for what the box itself serves on virtual addresses.
 const localPorts = "local-ports"
 
-// groupRules is what happens to a first packet for a virtual address.
-func (f family) groupRules(s sets, g Group, source Mark, passed, ftp *nftables.Set) []rule {
+// pickRules is what happens to a first packet for a passed port.
+func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rule {
 	rules := []rule{
-		sum(loadTCP(2, 2, regKey), notIn(passed), verdict(expr.VerdictReturn)),
 		// The orphan of a cut connection: its client must notice.
 		sum(isTCP(), flags(tcpFlags), unequal([]byte{tcpSYN}), reset()),
 		sum(state(expr.CtStateBitINVALID), verdict(expr.VerdictDrop)),
@@ -141,8 +141,8 @@ func (f family) windowRules(s sets, g Group) []rule {
 	return []rule{sum(direction(0), f.packetClient(), update), sum(direction(1), f.replyClient(), update)}
 }
 
-// passedPorts are the elements of an interval set: starts, and ends one past.
-func passedPorts(g Group) []nftables.SetElement {
+// passedPorts are the merged ranges of all ports that follow the binding.
+func passedPorts(g Group) []config.PortRange {
 	ranges := slices.Clone(g.Ports)
 	for _, p := range g.FTPPorts {
 		ranges = append(ranges, config.PortRange{First: p, Last: p})
@@ -159,15 +159,19 @@ func passedPorts(g Group) []nftables.SetElement {
 		}
 		merged = append(merged, r)
 	}
-	elements := []nftables.SetElement{{Key: port(0), IntervalEnd: true}}
-	if merged[0].First == 0 {
-		elements = nil
+	return merged
+}
+
+// groupRules are comparisons and not a set of ranges: with one, clients were
+// refused while Apply was at work, because the elements of a new interval set
+// can be seen only some time after the rules that look them up.
+func groupRules(g Group) []rule {
+	var rules []rule
+	for _, r := range passedPorts(g) {
+		rules = append(rules, sum(isTCP(), loadTCP(2, 2, regKey),
+			&expr.Cmp{Op: expr.CmpOpGte, Register: regKey, Data: port(r.First)},
+			&expr.Cmp{Op: expr.CmpOpLte, Register: regKey, Data: port(r.Last)},
+			&expr.Verdict{Kind: expr.VerdictGoto, Chain: pickChain(g.VirtualAddress)}))
 	}
-	for _, r := range merged {
-		elements = append(elements, nftables.SetElement{Key: port(r.First)})
-		if r.Last < 65535 {
-			elements = append(elements, nftables.SetElement{Key: port(r.Last + 1), IntervalEnd: true})
-		}
-	}
-	return elements
+	return rules
 }

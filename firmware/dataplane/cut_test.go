@@ -1,0 +1,105 @@
+package dataplane
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// cutSite has three open connections to node 1 and one to node 2.
+func cutSite(t *testing.T, masked bool) (*site, []*visit, *visit) {
+	s := newSite(t)
+	s.echo(5011, 5022)
+	g := group(2)
+	g.Masked = masked
+	s.serve(g)
+	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, time.Hour}, {vip, printer(1), 1, time.Hour}, {vip, printer(2), 2, time.Hour}}))
+	return s, []*visit{s.visit(printer(0), 5011), s.visit(printer(0), 5022), s.visit(printer(1), 5011)}, s.visit(printer(2), 5011)
+}
+
+func TestCutResetsIdleClientsAtOnce(t *testing.T) {
+	for _, masked := range []bool{true, false} {
+		s, cut, other := cutSite(t, masked)
+		s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+		start := time.Now()
+		n, err := s.table.Cut(1)
+		s.must(err)
+		if n != len(cut) {
+			t.Errorf("masked %v: cut %d connections, want %d", masked, n, len(cut))
+		}
+		for i, v := range cut {
+			if err := v.ended(3 * time.Second); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("masked %v: idle connection %d ended by %v, want a reset", masked, i, err)
+			}
+		}
+		if took := time.Since(start); took > 100*time.Millisecond {
+			t.Errorf("masked %v: clients noticed after %s", masked, took)
+		}
+		if err := other.exchange(); err != nil {
+			t.Errorf("masked %v: a connection of the other node: %v", masked, err)
+		}
+		if v := s.visit(printer(0), 5011); v.node != 2 {
+			t.Errorf("masked %v: client came back to node %d", masked, v.node)
+		}
+	}
+}
+
+func TestCutResetsTheNodesEndToo(t *testing.T) {
+	for _, masked := range []bool{true, false} {
+		s := newSite(t)
+		g := group(1)
+		g.Masked = masked
+		s.serve(g)
+		l, err := s.nodes[0].Listen(netip.AddrPortFrom(nodeAddr(1), 5011))
+		s.must(err)
+		ended := make(chan error, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(conn, "1 0.0.0.0\n")
+			conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+			_, err = conn.Read(make([]byte, 1))
+			conn.Close()
+			ended <- err
+		}()
+		s.visit(printer(0), 5011)
+		_, err = s.table.Cut(1)
+		s.must(err)
+		if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("masked %v: the node's end ended by %v, want a reset", masked, err)
+		}
+		l.Close()
+	}
+}
+
+func TestClientThatSendsAfterItsNodeWasCutIsReset(t *testing.T) {
+	s, cut, _ := cutSite(t, true)
+	s.must(s.table.SetUp([]Mark{2}))
+	_, err := s.table.Cut(1)
+	s.must(err)
+	for _, v := range cut {
+		if err := v.exchange(); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("an active client: %v, want a reset", err)
+		}
+	}
+}
+
+func TestCutClientLeavesOthersAlone(t *testing.T) {
+	s, conns, _ := cutSite(t, true)
+	n, err := s.table.CutClient(vip, printer(0))
+	s.must(err)
+	if n != 2 {
+		t.Errorf("cut %d connections, want 2", n)
+	}
+	if err := conns[0].ended(3 * time.Second); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client's connection ended by %v", err)
+	}
+	if err := conns[2].exchange(); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+}

@@ -1,0 +1,169 @@
+package dataplane
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// almostOver leaves a client 5 minutes of its window.
+func (s *site) almostOver(client netip.Addr, node Mark) {
+	s.t.Helper()
+	s.must(s.table.Bind([]Binding{{vip, client, node, 5 * time.Minute}}))
+}
+
+func (s *site) left(client netip.Addr) time.Duration {
+	s.t.Helper()
+	b, _ := s.binding(client)
+	return b.Left
+}
+
+// within waits for something that packets on their way will bring about.
+func within(limit time.Duration, is func() bool) bool {
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		if is() {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
+}
+
+func TestWindowCountsFromTheLastClose(t *testing.T) {
+	closes := map[string]func(s *site, v *visit){
+		"the client's FIN": func(s *site, v *visit) { v.Close() },
+		"the client's RST": func(s *site, v *visit) { v.Conn.(*net.TCPConn).SetLinger(0); v.Close() },
+	}
+	for what, end := range closes {
+		for _, masked := range []bool{true, false} {
+			s := newSite(t)
+			s.echo(5011)
+			g := group(2)
+			g.Masked = masked
+			s.serve(g)
+			v := s.visit(printer(0), 5011)
+			s.almostOver(printer(0), v.node)
+			s.must(v.exchange())
+			if left := s.left(printer(0)); left > 5*time.Minute {
+				t.Errorf("data alone made the window %s", left)
+			}
+			end(s, v)
+			if !within(2*time.Second, func() bool { return s.left(printer(0)) > 29*time.Minute }) {
+				t.Errorf("masked %v: after %s %s are left of the window", masked, what, s.left(printer(0)))
+			}
+		}
+	}
+}
+
+func TestTheNodesFINStartsTheWindowAnew(t *testing.T) {
+	for _, masked := range []bool{true, false} {
+		s := newSite(t)
+		g := group(1)
+		g.Masked = masked
+		s.serve(g)
+		l, err := s.nodes[0].Listen(netip.AddrPortFrom(nodeAddr(1), 5011))
+		s.must(err)
+		accepted := make(chan net.Conn, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err == nil {
+				conn.Write([]byte("1 0.0.0.0\n"))
+				accepted <- conn
+			}
+		}()
+		s.visit(printer(0), 5011)
+		s.almostOver(printer(0), 1)
+		(<-accepted).Close() // the client's end stays open
+		if !within(2*time.Second, func() bool { return s.left(printer(0)) > 29*time.Minute }) {
+			t.Errorf("masked %v: %s are left of the window", masked, s.left(printer(0)))
+		}
+		l.Close()
+	}
+}
+
+func TestForgottenOrMovedClientIsNotBoundBackByTheFINOfItsOldConnection(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	s.serve(group(2))
+	forgotten, moved := s.visit(printer(0), 5011), s.visit(printer(1), 5011)
+	b, _ := s.binding(printer(0))
+	s.must(s.table.Forget([]Binding{b, {VirtualAddress: vip, Client: printer(99)}}))
+	other := 3 - moved.node
+	s.must(s.table.Bind([]Binding{{vip, printer(1), other, 5 * time.Minute}}))
+	for _, v := range []*visit{forgotten, moved} {
+		s.must(v.exchange())
+		v.Conn.(*net.TCPConn).CloseWrite()
+		v.ended(2 * time.Second) // the echo server's FIN: both have passed the box
+	}
+	if b, ok := s.binding(printer(0)); ok {
+		t.Errorf("the forgotten client is bound: %+v", b)
+	}
+	if b, _ := s.binding(printer(1)); b.Mark != other || b.Left > 5*time.Minute {
+		t.Errorf("the moved client's binding is %+v, want node %d and its 5 minutes", b, other)
+	}
+}
+
+func TestRefreshStartsTheWindowAnewOnlyWhereTheBindingStillHolds(t *testing.T) {
+	s := newSite(t)
+	s.serve(group(3))
+	at := func(i int, m Mark) Binding { return Binding{vip, printer(i), m, 5 * time.Minute} }
+	s.must(s.table.Bind([]Binding{at(0, 1), at(1, 2), at(2, 3)}))
+	s.must(s.table.SetUp([]Mark{1, 2}))
+	s.must(s.table.Refresh([]Binding{at(0, 1), at(1, 1), at(2, 3), at(3, 1)}))
+	if left := s.left(printer(0)); left < 29*time.Minute {
+		t.Errorf("refreshed, and %s are left", left)
+	}
+	if b, _ := s.binding(printer(1)); b.Mark != 2 || b.Left > 5*time.Minute {
+		t.Errorf("a client that moved meanwhile: %+v", b)
+	}
+	if left := s.left(printer(2)); left > 5*time.Minute {
+		t.Errorf("a client of a node that is not up: %s are left", left)
+	}
+	if b, ok := s.binding(printer(3)); ok {
+		t.Errorf("a binding that had ended was brought back: %+v", b)
+	}
+}
+
+func TestChangeOfTheAffinityLosesNoBinding(t *testing.T) {
+	s := newSite(t)
+	s.serve(group(2))
+	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, 30 * time.Minute}, {vip, printer(1), 2, time.Minute}}))
+	for _, step := range []struct{ affinity, first, second time.Duration }{
+		{2 * time.Hour, 120 * time.Minute, 91 * time.Minute},
+		{40 * time.Minute, 40 * time.Minute, 40 * time.Minute},
+	} {
+		g := group(2)
+		g.Affinity = step.affinity
+		s.must(s.table.Apply(Layout{[]Group{g}}))
+		for i, want := range []time.Duration{step.first, step.second} {
+			if left := s.left(printer(i)); left > want || left < want-10*time.Second {
+				t.Errorf("affinity %s: client %d has %s left, want %s", step.affinity, i, left, want)
+			}
+		}
+	}
+}
+
+func TestANodeThatLeavesTheLayoutTakesItsBindingsAlong(t *testing.T) {
+	s := newSite(t)
+	s.serve(group(2))
+	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, time.Hour}, {vip, printer(1), 2, time.Hour}}))
+	s.must(s.table.Apply(Layout{[]Group{group(1)}}))
+	if b, ok := s.binding(printer(1)); ok {
+		t.Errorf("bound to a node that is gone: %+v", b)
+	}
+	if _, ok := s.binding(printer(0)); !ok {
+		t.Error("the other node's binding is gone too")
+	}
+	a, err := s.table.Adopt()
+	s.must(err)
+	if len(a.Nodes) != 1 || len(a.Up) != 1 || len(a.Plans[vip]) != 1 {
+		t.Errorf("node 2 is still in nodes, up or the plan: %+v", a)
+	}
+	g := group(1)
+	g.Nodes[0].Address = nodeAddr(3)
+	if s.table.Apply(Layout{[]Group{g}}) == nil {
+		t.Error("mark 1 became another machine, with its bindings")
+	}
+}
