@@ -63,10 +63,15 @@ type Watchdog struct {
 // Media is what the boot medium needs beside the slots.
 type Media struct {
 	// DeviceTree is below /usr/lib/linux-image-VERSION of the kernel package;
-	// empty means that the firmware brings its own.
+	// empty means that the emulator brings its own.
 	DeviceTree string
-	// Disk is the U-Boot name of the boot medium, "virtio 0" or "mmc 0".
-	Disk string
+	// FirmwareTree says that the board's firmware reads the device tree from
+	// the boot partition, completes it and hands it over; otherwise it is part
+	// of the slot.
+	FirmwareTree bool
+	// Load is where U-Boot puts the parts of a slot. The kernel is a plain image
+	// of some 40 MB, larger than the gaps in some of U-Boot's own defaults.
+	Load Load
 	// Raw are written to sectors of 512 bytes in front of the first partition.
 	Raw []Blob
 	// Files are put into the boot partition.
@@ -75,12 +80,15 @@ type Media struct {
 	Config string
 }
 
+// Load are physical addresses; the initrd and the tree are moved once more
+// before the kernel starts.
+type Load struct{ Kernel, Initrd, Tree uint64 }
+
 // Blob is a file of a Debian package and where it goes.
 type Blob struct {
-	Package string
-	Source  string // absolute path in the package
-	Target  string // file name in the boot partition
-	Sector  int64  // of Raw
+	Source string // absolute path in the package
+	Target string // of Files: name in the boot partition
+	Sector int64  // of Raw
 }
 
 // All lists the boards.

@@ -41,12 +41,14 @@ func CM4() Board {
 			"mdio_bcm_unimac", "broadcom", "genet", "realtek", "r8169", "igb", "igc", "e1000e",
 		}, storageModules()...), networkModules()...),
 		Media: Media{
-			DeviceTree: "broadcom/bcm2711-rpi-cm4-io.dtb",
-			Disk:       "mmc 0",
+			DeviceTree:   "broadcom/bcm2711-rpi-cm4-io.dtb",
+			FirmwareTree: true,
+			Load:         Load{Kernel: 0x02000000, Initrd: 0x08000000},
 			Config: `# The Raspberry Pi's firmware reads this file. It starts U-Boot, which chooses the slot.
 arm_64bit=1
 kernel=u-boot.bin
 enable_uart=1
+device_tree=bcm2711-rpi-cm4-io.dtb
 dtoverlay=disable-bt
 # GPIO26 is the button: pulled up before the kernel runs.
 gpio=26=ip,pu
@@ -54,10 +56,10 @@ disable_splash=1
 boot_delay=0
 `,
 			Files: []Blob{
-				{Package: "raspi-firmware", Source: "/usr/lib/raspi-firmware/start4.elf", Target: "start4.elf"},
-				{Package: "raspi-firmware", Source: "/usr/lib/raspi-firmware/fixup4.dat", Target: "fixup4.dat"},
-				{Package: "raspi-firmware", Source: "/usr/lib/raspi-firmware/overlays/disable-bt.dtbo", Target: "overlays/disable-bt.dtbo"},
-				{Package: "u-boot-rpi", Source: "/usr/lib/u-boot/rpi_arm64/u-boot.bin", Target: "u-boot.bin"},
+				{Source: "/usr/lib/raspi-firmware/start4.elf", Target: "start4.elf"},
+				{Source: "/usr/lib/raspi-firmware/fixup4.dat", Target: "fixup4.dat"},
+				{Source: "/usr/lib/raspi-firmware/overlays/disable-bt.dtbo", Target: "overlays/disable-bt.dtbo"},
+				{Source: "/usr/lib/u-boot/rpi_arm64/u-boot.bin", Target: "u-boot.bin"},
 			},
 		},
 	}

@@ -43,10 +43,10 @@ func RockPiE() Board {
 		}, storageModules()...), networkModules()...),
 		Media: Media{
 			DeviceTree: "rockchip/rk3328-rock-pi-e.dtb",
-			Disk:       "mmc 1",
+			Load:       Load{Kernel: 0x02000000, Initrd: 0x0a000000, Tree: 0x01f00000},
 			Raw: []Blob{
-				{Package: "u-boot-rockchip", Source: "/usr/lib/u-boot/rock-pi-e-rk3328/idbloader.img", Sector: 64},
-				{Package: "u-boot-rockchip", Source: "/usr/lib/u-boot/rock-pi-e-rk3328/u-boot.itb", Sector: 16384},
+				{Source: "/usr/lib/u-boot/rock-pi-e-rk3328/idbloader.img", Sector: 64},
+				{Source: "/usr/lib/u-boot/rock-pi-e-rk3328/u-boot.itb", Sector: 16384},
 			},
 		},
 	}

@@ -6,7 +6,11 @@ set -eu
 packages='
 dosfstools
 e2fsprogs
+fdisk
+kmod
 mtools
+systemd
+u-boot-tools
 '
 
 backports_packages='

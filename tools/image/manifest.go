@@ -18,7 +18,7 @@ type manifest struct {
 
 func (w *work) makeManifest() error {
 	m := manifest{Release: w.release, Kernel: w.packages.kernel, Packages: w.packages.list, Files: map[string]string{}}
-	for _, name := range []string{w.kernelFile(), w.initrdFile()} {
+	for _, name := range []string{w.kernelFile(), w.initrdFile(), w.diskFile()} {
 		sum, err := hashFile(name)
 		if err != nil {
 			return err
