@@ -71,6 +71,7 @@ type Group struct {
 	Ports          []string   `json:"ports"`
 	State          BoxState   `json:"state"`
 	Reason         string     `json:"reason"`
+	Since          time.Time  `json:"since"`
 	Clients        int        `json:"clients"`     // bound MFDs
 	Connections    int        `json:"connections"` // open
 	Nodes          []Node     `json:"nodes"`
@@ -137,8 +138,8 @@ type PortProbes struct {
 	Probes []Probe `json:"probes"`
 }
 
-// Client is one bound MFD.
-type Client struct {
+// BoundClient is one bound MFD.
+type BoundClient struct {
 	Group       string     `json:"group"`
 	Address     netip.Addr `json:"address"`
 	Node        string     `json:"node"`

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -51,6 +53,7 @@ func Parse(data []byte, limits Limits) (Config, error) {
 	root.finish()
 	checkWhole(r, c, limits)
 	if len(r.problems) > 0 {
+		slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 		return Config{}, r.problems
 	}
 	return c, nil

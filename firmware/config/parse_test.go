@@ -182,7 +182,7 @@ weight = "much"
 	if !errors.As(err, &all) {
 		t.Fatalf("got %v", err)
 	}
-	want := []string{"hostname", "group[1].affinity", "group[1].ports[1]", "group[1].mode", "group[1].node[1].weight", "group[1].ports", "colour", "group[1].node[1].address"}
+	want := []string{"hostname", "colour", "group[1].affinity", "group[1].mode", "group[1].ports[1]", "group[1].ports", "group[1].node[1].address", "group[1].node[1].weight"}
 	var got []string
 	for _, p := range all {
 		got = append(got, p.Key)

@@ -8,11 +8,11 @@ import (
 
 // Problem is one thing that is wrong with a configuration.
 type Problem struct {
-	Line int    // in the file, from 1; 0 when the problem has no one line
-	Key  string // the path of the key, such as group[1].node[2].address
-	What string // what is wrong
-	Why  string // the rule that it breaks, in the requirement's words where it has some
-	Do   string // what to do about it
+	Line int    `json:"line,omitempty"` // in the file, from 1; 0 when the problem has no one line
+	Key  string `json:"key"`            // its path, such as group[1].node[2].address
+	What string `json:"what"`           // is wrong
+	Why  string `json:"why,omitempty"`  // the rule that it breaks, in the requirement's words where it has some
+	Do   string `json:"do"`             // to mend it
 }
 
 func (p Problem) String() string {

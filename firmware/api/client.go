@@ -1,0 +1,168 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+)
+
+// Client asks one daemon over its Unix socket.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// NewClient returns a client of the socket at path; it connects with the first
+// request.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}
+	return &Client{path: path, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Snapshot returns the state of the balancer.
+func (c *Client) Snapshot(ctx context.Context) (s Snapshot, err error) {
+	return s, c.do(ctx, http.MethodGet, "/v1/snapshot", nil, &s)
+}
+
+// Snapshots yields the state now and at each change until ctx ends or the
+// daemon does; the error comes last.
+func (c *Client) Snapshots(ctx context.Context) iter.Seq2[Snapshot, error] {
+	return stream[Snapshot](ctx, c, "/v1/snapshots")
+}
+
+// Events returns the kept events after the sequence number seq.
+func (c *Client) Events(ctx context.Context, seq uint64) (e []Event, err error) {
+	return e, c.do(ctx, http.MethodGet, "/v1/events?after="+strconv.FormatUint(seq, 10), nil, &e)
+}
+
+// FollowEvents yields the kept events after seq and then each new one.
+func (c *Client) FollowEvents(ctx context.Context, seq uint64) iter.Seq2[Event, error] {
+	return stream[Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10))
+}
+
+// Clients returns the bound MFDs that query finds: an address, a prefix, the
+// name of a node, or all of them for "".
+func (c *Client) Clients(ctx context.Context, query string) (l []BoundClient, err error) {
+	return l, c.do(ctx, http.MethodGet, "/v1/clients?query="+url.QueryEscape(query), nil, &l)
+}
+
+// Probes returns the last probes of each port of a node.
+func (c *Client) Probes(ctx context.Context, group, node string) (p []PortProbes, err error) {
+	return p, c.do(ctx, http.MethodGet, nodePath(group, node)+"/probes", nil, &p)
+}
+
+// ProbeNow has a node probed at once, ahead of its schedule.
+func (c *Client) ProbeNow(ctx context.Context, group, node string) (d Done, err error) {
+	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)
+}
+
+// Drain takes a node out of service.
+func (c *Client) Drain(ctx context.Context, group, node string, r DrainRequest) (d Done, err error) {
+	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/drain", r, &d)
+}
+
+// Return brings a node back into service.
+func (c *Client) Return(ctx context.Context, group, node string) (d Done, err error) {
+	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/return", nil, &d)
+}
+
+// Move binds an MFD to another node from its next connection on.
+func (c *Client) Move(ctx context.Context, group string, mfd netip.Addr, node string) (d Done, err error) {
+	return d, c.do(ctx, http.MethodPost, clientPath(group, mfd)+"/move", MoveRequest{Node: node}, &d)
+}
+
+// Forget unbinds an MFD: its next connection is a first contact.
+func (c *Client) Forget(ctx context.Context, group string, mfd netip.Addr) (d Done, err error) {
+	return d, c.do(ctx, http.MethodDelete, clientPath(group, mfd), nil, &d)
+}
+
+func nodePath(group, node string) string {
+	return "/v1/groups/" + url.PathEscape(group) + "/nodes/" + url.PathEscape(node)
+}
+
+func clientPath(group string, mfd netip.Addr) string {
+	return "/v1/groups/" + url.PathEscape(group) + "/clients/" + mfd.String()
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body, into any) error {
+	resp, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("answer of %s to %s: %w", c.path, path, err)
+	}
+	return nil
+}
+
+// send returns an answer of the 200s, or the daemon's own *Error.
+func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		content = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://spoolgate"+path, content)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s does not answer: %w", c.path, err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	refusal := &Error{}
+	if json.NewDecoder(resp.Body).Decode(refusal) != nil || refusal.What == "" {
+		refusal.What = resp.Status + " to " + method + " " + path
+	}
+	refusal.Status = resp.StatusCode
+	return nil, refusal
+}
+
+// stream yields the JSON values of an answer that goes on.
+func stream[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		resp, err := c.send(ctx, http.MethodGet, path, nil)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer resp.Body.Close()
+		for d := json.NewDecoder(resp.Body); ; {
+			var v T
+			if err := d.Decode(&v); err != nil {
+				if ctx.Err() == nil {
+					yield(none, fmt.Errorf("%s ended: %w", c.path, err))
+				}
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Panels yields what the front panel shows, now and at each change. The client
+// is one of paneld's socket.
+func (c *Client) Panels(ctx context.Context) iter.Seq2[Panel, error] {
+	return stream[Panel](ctx, c, "/v1/panels")
+}

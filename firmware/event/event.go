@@ -1,0 +1,36 @@
+// Package event is what happened: typed events, and the log that keeps the
+// last of them for people and for those who follow.
+package event
+
+import "spoolgate/firmware/api"
+
+// Kinds of events. The first word is what it happened to.
+const (
+	Started          = "balancer.started"  // this daemon began, and what it found
+	ConfigChanged    = "config.changed"    //
+	ConfigRefused    = "config.refused"    // a changed file has problems; the old one goes on
+	NodeHealth       = "node.health"       // Up, Checking, Starting, Down
+	NodeService      = "node.service"      // In service, Draining, Out of service
+	NodeCut          = "node.cut"          // connections of a node that left were cut
+	GroupState       = "group.state"       // OK, No spare, Nothing serving
+	ClientBound      = "client.bound"      // first contact of an MFD
+	ClientMoved      = "client.moved"      // an MFD changed nodes, and why
+	ClientForgotten  = "client.forgotten"  //
+	ClientFault      = "client.fault"      // an MFD changed nodes for no known reason
+	BoxSuspicion     = "box.suspicion"     // every probe fails: it is probably the box
+	Resynchronised   = "kernel.resync"     // connection events were lost and counted anew
+	KernelFault      = "kernel.fault"      // the kernel refused a change
+	JournalFault     = "journal.fault"     // who-is-where could not be read or written
+	ServiceRestarted = "service.restarted" // init restarted a daemon, and why
+)
+
+// Severities, from least to most.
+const (
+	Info    = "info"    // goes as it should
+	Notice  = "notice"  // worth knowing, nothing to do
+	Warning = "warning" // less spare than there should be
+	Alert   = "alert"   // people can't print, or a promise is broken
+)
+
+// Event is an alias, so that writers and readers of the log share one type.
+type Event = api.Event
