@@ -67,19 +67,19 @@ func (g *Group) Return(id NodeID, now time.Time) error {
 	return nil
 }
 
-// Restore puts a node into the service that it had before a restart.
-func (g *Group) Restore(id NodeID, s api.Service, keeps bool, reason string, since time.Time) error {
+// Leaving is how the node was asked to leave service; "" if it is in service.
+func (g *Group) Leaving(id NodeID) api.DrainVerb {
 	n := g.byID[id]
-	if n == nil {
-		return ErrUnknownNode
+	switch {
+	case n == nil || n.service == api.InService:
+		return ""
+	case n.service == api.OutOfService:
+		return api.StopNow
+	case n.keeps:
+		return api.DrainGently
 	}
-	n.set(s, reason, since)
-	n.keeps = keeps
-	return nil
+	return api.MoveNow
 }
-
-// Keeps reports whether the clients of a Draining node stay on it.
-func (g *Group) Keeps(id NodeID) bool { n := g.byID[id]; return n != nil && n.keeps }
 
 func (n *node) set(s api.Service, reason string, now time.Time) {
 	n.service, n.reason, n.since = s, reason, now

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/dataplane"
+)
+
+// Command is the program balancerd: it balances in the network namespace that
+// it is started in until ctx ends. The limits of what a configuration may ask
+// for are the caller's: a box takes config.Required().
+func Command(ctx context.Context, args []string, log *slog.Logger, limits config.Limits) (err error) {
+	flags := flag.NewFlagSet("balancerd", flag.ContinueOnError)
+	path := flags.String("config", "", "configuration file; needed")
+	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
+	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
+	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
+	if err := daemon.ParseFlags(flags, args); err != nil {
+		return err
+	}
+	if *path == "" || *state == "" {
+		return fmt.Errorf("%w: name the configuration with -config FILE and the folder for its state with -state DIR", daemon.ErrUsage)
+	}
+	if err := os.MkdirAll(*state, 0o750); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	listener, err := daemon.Listen(*socket)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	table, err := dataplane.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, table.Close()) }()
+	tracker, err := dataplane.NewTracker(0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tracker.Close()) }()
+	notify, err := daemon.NewNotifier()
+	if err != nil {
+		return err
+	}
+	defer notify.Stop()
+	e, err := New(Options{
+		Load:         func() (config.Config, error) { return load(*path, limits) },
+		StateDir:     *state,
+		ServicesFile: *services,
+		Kernel:       table,
+		Now:          time.Now,
+		Log:          log,
+	})
+	if err != nil {
+		return err
+	}
+	return serve(ctx, e, tracker, listener, notify)
+}
+
+// load reads the configuration. A box without one is new: it runs, and says so.
+func load(path string, limits config.Limits) (config.Config, error) {
+	c, err := config.Load(path, limits)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config.Unconfigured(), nil
+	}
+	return c, err
+}
+
+// hangups tells of each SIGHUP, the sign to read the configuration again.
+func hangups(ctx context.Context) <-chan struct{} {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	out := make(chan struct{}, 1)
+	go func() {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+				out <- struct{}{}
+			}
+		}
+	}()
+	return out
+}
+
+// serve runs the engine and answers on its socket until ctx ends or one of the
+// two fails.
+func serve(ctx context.Context, e *Engine, tracker Tracker, l net.Listener, notify *daemon.Notifier) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answered := make(chan error, 1)
+	go func() {
+		answered <- daemon.Serve(ctx, l, e.Handler())
+		cancel()
+	}()
+	err := e.Run(ctx, tracker, hangups(ctx), notify)
+	cancel()
+	return errors.Join(err, <-answered)
+}

@@ -1,0 +1,261 @@
+// Package engine is the brain of the proxy: it joins configuration, health and
+// policy, and keeps the kernel's tables after their word. It is what the
+// program balancerd runs.
+//
+// Everything that changes state happens in one goroutine, the loop: connection
+// events, probe results, what people ask for, and time. So no lock guards who
+// is where, and what is published is always one consistent whole.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
+)
+
+// Options is what an Engine is given. Every field is needed unless it says so.
+type Options struct {
+	// Load returns the configuration, at the start and again at each Reload.
+	Load func() (config.Config, error)
+	// StateDir holds the journal of who is where.
+	StateDir string
+	// ServicesFile is where init tells how the daemons fare; empty for none.
+	ServicesFile string
+	Kernel       Kernel
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// Engine is the proxy engine's brain.
+type Engine struct {
+	opts     Options
+	log      *event.Log
+	journal  *dataplane.Journal
+	schedule *health.Schedule
+	source   *sourceFinder
+	requests chan func()
+	probes   chan probed
+	board    board // what is published
+
+	// What follows belongs to the loop.
+	config     config.Config
+	groups     []*group
+	members    map[balance.NodeID]*member
+	byVIP      map[netip.Addr]*group
+	suspicion  *health.Suspicion
+	doubt      health.Verdict
+	open       map[uint64]struct{} // connections that are counted as open
+	moves      map[moveKey]int     // since the last tick
+	dirty      bool                // the snapshot is out of date
+	published  time.Time
+	unset      bool             // the kernel refused the last change
+	up         []dataplane.Mark // what the kernel has; nil before the first change
+	started    bool             // the first count of connections is done
+	writing    chan error       // the journal's answer; nil when none is written
+	saveSoon   bool             // the operator changed something that must last
+	unwritable bool             // the last write failed
+	services   serviceWatch
+	box        judged
+}
+
+// group is one group while it runs.
+type group struct {
+	config.Group
+	policy  *balance.Group
+	members []*member
+	state   judged
+}
+
+// judged is a state of group or box, with its reason and since when.
+type judged struct {
+	state  api.BoxState
+	reason string
+	since  time.Time
+}
+
+// member is one node while it runs.
+type member struct {
+	config.Node
+	id      balance.NodeID
+	group   *group
+	machine *health.Machine
+	health  api.Health // as last told
+}
+
+type probed struct {
+	target health.Target
+	probe  api.Probe
+}
+
+type moveKey struct {
+	group    *group
+	from, to balance.NodeID
+	cause    balance.Cause
+}
+
+const keptEvents = 2000
+
+// New loads the configuration and adopts what the kernel has. Nothing is
+// changed yet.
+func New(opts Options) (*Engine, error) {
+	journal, err := dataplane.OpenJournal(opts.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		opts:     opts,
+		log:      event.NewLog(keptEvents, opts.Now),
+		journal:  journal,
+		source:   newSourceFinder(opts.Now),
+		requests: make(chan func()),
+		probes:   make(chan probed),
+		open:     map[uint64]struct{}{},
+		moves:    map[moveKey]int{},
+		services: serviceWatch{path: opts.ServicesFile},
+	}
+	e.board.changed = make(chan struct{})
+	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
+	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
+	if err := e.start(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// probeLimit bounds the probes under way: twice the 500 that 1,000 silent
+// targets fill at the requirement's interval.
+const probeLimit = 1000
+
+// Run works until ctx ends. The kernel goes on without it.
+func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{}, notify *daemon.Notifier) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batches := make(chan dataplane.Batch)
+	handled := make(chan struct{})
+	tracked := make(chan struct{})
+	go func() {
+		defer close(tracked)
+		err := tracker.Run(ctx, func(b dataplane.Batch) {
+			select {
+			case batches <- b:
+				<-handled // the batch is reused after this
+			case <-ctx.Done():
+			}
+		})
+		if ctx.Err() == nil {
+			cancel(fmt.Errorf("connection events: %w", err))
+		}
+	}()
+	probing := make(chan struct{})
+	go func() {
+		defer close(probing)
+		e.schedule.Run(ctx, func(t health.Target, p api.Probe) {
+			select {
+			case e.probes <- probed{t, p}:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	defer func() { <-tracked; <-probing }()
+
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	sweep := time.NewTimer(e.sweepInterval())
+	defer sweep.Stop()
+	ready := false
+	for {
+		select {
+		case <-ctx.Done():
+			e.saveAtEnd()
+			if err := context.Cause(ctx); err != context.Canceled {
+				return err
+			}
+			return nil
+		case b := <-batches:
+			e.connections(b)
+			handled <- struct{}{}
+			if !ready {
+				ready = true
+				if err := notify.Ready(e.box.text()); err != nil {
+					e.opts.Log.Warn("notify", "err", err)
+				}
+			}
+		case p := <-e.probes:
+			e.probed(p)
+		case ask := <-e.requests:
+			ask()
+		case <-reload:
+			e.reload()
+		case <-tick.C:
+			e.tick()
+			if err := notify.Status(e.box.text()); err != nil {
+				e.opts.Log.Warn("notify", "err", err)
+			}
+		case <-sweep.C:
+			e.sweep()
+			sweep.Reset(e.sweepInterval())
+		case err := <-e.writing:
+			e.written(err)
+		case <-notify.Beat():
+			if err := notify.Alive(); err != nil {
+				e.opts.Log.Warn("notify", "err", err)
+			}
+		}
+		e.program()
+		e.publish()
+	}
+}
+
+func (j judged) text() string { return string(j.state) + ": " + j.reason }
+
+// tick does what time alone brings about.
+func (e *Engine) tick() {
+	now := e.opts.Now()
+	for _, m := range e.members {
+		if m.machine.Tick(now) {
+			e.judge(m)
+		}
+	}
+	e.tellMoves()
+	for _, ev := range e.services.poll() {
+		e.tell(ev)
+	}
+	e.saveWhenDue()
+	e.dirty = true
+}
+
+// tell logs an event for people and for the system log.
+func (e *Engine) tell(ev event.Event) {
+	ev = e.log.Add(ev)
+	level := slog.LevelInfo
+	switch ev.Severity {
+	case event.Warning:
+		level = slog.LevelWarn
+	case event.Alert:
+		level = slog.LevelError
+	}
+	e.opts.Log.Log(context.Background(), level, ev.Text, "event", ev.Kind, "group", ev.Group, "node", ev.Node)
+	e.dirty = true
+}
+
+// ask runs do in the loop and waits for it.
+func (e *Engine) ask(ctx context.Context, do func()) error {
+	done := make(chan struct{})
+	select {
+	case e.requests <- func() { do(); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

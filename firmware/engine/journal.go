@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// remembered turns what the journal knows into bindings of the nodes that are
+// configured now. A binding stands for the address of a node, not for its
+// place in the list (haproxy #814).
+func (e *Engine) remembered(r dataplane.Record) []dataplane.Binding {
+	var out []dataplane.Binding
+	for _, b := range r.Entries {
+		m := e.at(b.Node)
+		if m == nil || m.group.VirtualAddress != b.VirtualAddress || b.Left <= 0 {
+			continue
+		}
+		out = append(out, dataplane.Binding{VirtualAddress: b.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(m.id), Left: min(b.Left, m.group.Affinity)})
+	}
+	return out
+}
+
+// restoreServices takes nodes out of service again that the operator took out
+// before the restart.
+func (e *Engine) restoreServices(r dataplane.Record) {
+	for address, verb := range r.Services {
+		m := e.at(address)
+		if m == nil {
+			continue
+		}
+		if err := m.group.policy.Drain(m.id, api.DrainVerb(verb), true, e.opts.Now()); err != nil {
+			e.opts.Log.Warn("service of a node is not restored", "node", m.Name, "err", err)
+		}
+	}
+}
+
+// at is the node with an address.
+func (e *Engine) at(a netip.Addr) *member {
+	for _, g := range e.groups {
+		for _, m := range g.members {
+			if m.Address == a {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// record is what the journal shall know.
+func (e *Engine) record() dataplane.Record {
+	now := e.opts.Now()
+	r := dataplane.Record{Written: now, Services: map[netip.Addr]string{}}
+	for _, g := range e.groups {
+		for _, b := range g.policy.Bindings(now) {
+			if m := e.members[b.Node]; m != nil {
+				r.Entries = append(r.Entries, dataplane.Entry{VirtualAddress: g.VirtualAddress, Client: b.Client, Node: m.Address, Since: b.Since, Left: b.Left})
+			}
+		}
+		for _, m := range g.members {
+			if verb := g.policy.Leaving(m.id); verb != "" {
+				r.Services[m.Address] = string(verb)
+			}
+		}
+	}
+	return r
+}
+
+// saveWhenDue writes the journal beside the loop: flash can take a second.
+func (e *Engine) saveWhenDue() {
+	if e.writing != nil || !e.saveSoon && !e.journal.Due(e.opts.Now()) {
+		return
+	}
+	e.saveSoon = false
+	r := e.record()
+	e.writing = make(chan error, 1)
+	go func(done chan<- error) { done <- e.journal.Save(r) }(e.writing)
+}
+
+// written takes the answer of a write.
+func (e *Engine) written(err error) {
+	e.writing = nil
+	switch {
+	case err != nil && !e.unwritable:
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
+			Text: "the journal of who is where can't be written; bindings hold, but would not survive a power cut: " + err.Error()})
+	case err == nil && e.unwritable:
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Notice, Text: "the journal of who is where is written again"})
+	}
+	e.unwritable = err != nil
+}
+
+// saveAtEnd writes the journal once more before the daemon ends.
+func (e *Engine) saveAtEnd() {
+	if e.writing != nil {
+		<-e.writing
+	}
+	if err := e.journal.Save(e.record()); err != nil {
+		e.opts.Log.Warn("journal", "err", err)
+	}
+}
+
+// sweepInterval is an eighth of the shortest window, within a minute: a client
+// that holds a connection is renewed twice in the half that is left then.
+func (e *Engine) sweepInterval() time.Duration {
+	shortest := 8 * time.Minute
+	for _, g := range e.groups {
+		shortest = min(shortest, g.Affinity)
+	}
+	return shortest / 8
+}
+
+// sweep renews the windows of clients with open connections and ends drains
+// that are done.
+func (e *Engine) sweep() {
+	var renew []dataplane.Binding
+	for _, g := range e.groups {
+		swept := g.policy.Sweep(e.opts.Now())
+		for _, b := range swept.Renew {
+			renew = append(renew, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node)})
+		}
+		for _, id := range swept.Emptied {
+			e.tellService(e.members[id])
+		}
+	}
+	if len(renew) == 0 {
+		return
+	}
+	if err := e.opts.Kernel.Refresh(renew); err != nil {
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+			Text: fmt.Sprintf("the windows of %s with open connections could not be renewed: %v", count(len(renew), "MFD"), err)})
+	}
+}

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/event"
+)
+
+// probed takes the result of a probe.
+func (e *Engine) probed(p probed) {
+	now := e.opts.Now()
+	e.suspicion.Observe(now, p.target.Address, p.probe)
+	e.doubts(now)
+	for _, m := range e.members {
+		if m.Address == p.target.Address.Addr() && m.machine.Observe(now, p.target.Address.Port(), p.probe) {
+			e.judge(m)
+		}
+	}
+	e.dirty = true
+}
+
+// doubts tells all members when the box begins or ends to suspect itself.
+func (e *Engine) doubts(now time.Time) {
+	v := e.suspicion.Verdict()
+	if v == e.doubt {
+		return
+	}
+	was := e.doubt
+	e.doubt = v
+	for _, m := range e.members {
+		if m.machine.Hold(now, v) {
+			e.judge(m)
+		}
+	}
+	switch {
+	case v.Suspect && !was.Suspect:
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert,
+			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
+	case !v.Suspect && was.Suspect:
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered again; the box no longer suspects itself"})
+	}
+}
+
+// judge takes over what a member's machine says and tells changes.
+func (e *Engine) judge(m *member) {
+	s := m.machine.Status()
+	now := e.opts.Now()
+	m.group.policy.SetHealthy(m.id, s.Health == api.Up || s.Health == api.Checking, now)
+	e.dirty = true
+	if s.Health == m.health {
+		return
+	}
+	was := m.health
+	m.health = s.Health
+	if was == "" && s.Health == api.Unknown {
+		return
+	}
+	severity := event.Notice
+	switch {
+	case s.Health == api.Down:
+		severity = event.Warning
+	case s.Health == api.Checking, was == api.Checking && s.Health == api.Up:
+		severity = event.Info
+	}
+	e.tell(event.Event{Kind: event.NodeHealth, Severity: severity, Group: m.group.Name, Node: m.Name,
+		Text: fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason)})
+}
+
+// groupVerdict answers "can people print now, and is there a spare?".
+func groupVerdict(g *group) (api.BoxState, string) {
+	serving, unknown := 0, 0
+	var lost string
+	for i, n := range g.policy.Nodes() {
+		h := g.members[i].machine.Status().Health
+		switch {
+		case n.Serving:
+			serving++
+		case h == api.Unknown:
+			unknown++
+		case n.Service != api.InService:
+			lost = join(lost, g.members[i].Name+" is "+lower(string(n.Service)))
+		default:
+			lost = join(lost, g.members[i].Name+" is "+string(h))
+		}
+	}
+	switch {
+	case serving == 0 && unknown == len(g.members):
+		return api.NothingServing, "the first probes are under way"
+	case serving == 0:
+		return api.NothingServing, "no node takes MFDs: " + lost
+	case serving == 1 && len(g.members) == 1:
+		return api.NoSpare, "only one node is configured; a second one would be a spare"
+	case serving == 1:
+		return api.NoSpare, "one node carries everything: " + lost
+	case lost != "":
+		return api.OK, fmt.Sprintf("%d of %d nodes serve; %s", serving, len(g.members), lost)
+	}
+	return api.OK, fmt.Sprintf("all %d nodes serve", serving)
+}
+
+var rank = map[api.BoxState]int{api.OK: 0, api.NoSpare: 1, api.NothingServing: 2}
+
+// verdicts judges groups and box, and tells what changed.
+func (e *Engine) verdicts() {
+	now := e.opts.Now()
+	worst := judged{state: api.OK}
+	if len(e.groups) == 0 {
+		worst = judged{state: api.NothingServing, reason: "this box has no configuration yet"}
+	}
+	for _, g := range e.groups {
+		state, reason := groupVerdict(g)
+		if g.state.state != state {
+			first := g.state.state == ""
+			g.state.state, g.state.since = state, now
+			if !first || state != api.NothingServing {
+				e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(state), Group: g.Name,
+					Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
+			}
+		}
+		g.state.reason = reason
+		if rank[state] >= rank[worst.state] {
+			if rank[state] > rank[worst.state] {
+				worst.reason = ""
+			}
+			worst.state = state
+			if len(e.groups) > 1 {
+				reason = g.Name + ": " + reason
+			}
+			worst.reason = join(worst.reason, reason)
+		}
+	}
+	worst.since = e.box.since
+	if e.box.state != worst.state {
+		worst.since = now
+	}
+	e.box = worst
+}
+
+func severityOf(s api.BoxState) string {
+	switch s {
+	case api.NothingServing:
+		return event.Alert
+	case api.NoSpare:
+		return event.Warning
+	}
+	return event.Notice
+}
+
+// tellMoves tells of the MFDs that changed nodes since the last tick, one
+// event for all of one cause.
+func (e *Engine) tellMoves() {
+	for k, n := range e.moves {
+		why := balance.Why{Cause: k.cause, From: k.from}.Text(e.name)
+		ev := event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: k.group.Name, Node: e.name(k.to),
+			Text: fmt.Sprintf("%s now on %s: %s", count(n, "MFD"), e.name(k.to), why)}
+		if k.cause == balance.Unexplained {
+			ev.Kind, ev.Severity = event.ClientFault, event.Alert
+			ev.Text += ". This must not happen: save a support bundle and report it"
+		}
+		e.tell(ev)
+	}
+	clear(e.moves)
+}
+
+// name is the name of a node, also of one that is not configured any more.
+func (e *Engine) name(id balance.NodeID) string {
+	if m := e.members[id]; m != nil {
+		return m.Name
+	}
+	return "a removed node"
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+func lower(s string) string {
+	if s == "" {
+		return s
+	}
+	return string(s[0]|0x20) + s[1:]
+}

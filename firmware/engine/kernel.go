@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// Kernel is the table that deals and forwards; *dataplane.Table is the real
+// one.
+type Kernel interface {
+	Adopt() (dataplane.Adopted, error)
+	Apply(dataplane.Layout) error
+	Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error
+	Bind([]dataplane.Binding) error
+	Refresh([]dataplane.Binding) error
+	Forget([]dataplane.Binding) error
+	Bindings() ([]dataplane.Binding, error)
+	Cut(...dataplane.Mark) (int, error)
+}
+
+// Tracker reads the kernel's connection events; *dataplane.Tracker is the real
+// one.
+type Tracker interface {
+	Run(ctx context.Context, handle func(dataplane.Batch)) error
+}
+
+// layout is what the kernel is to do for the configuration.
+func (e *Engine) layout() dataplane.Layout {
+	var l dataplane.Layout
+	for _, g := range e.groups {
+		d := dataplane.Group{
+			VirtualAddress: g.VirtualAddress,
+			Masked:         g.Mode == config.Masked,
+			Affinity:       g.Affinity,
+			Ports:          g.Ports,
+			FTPPorts:       g.FTPPorts,
+			PassivePorts:   g.PassivePorts,
+			CheckPorts:     g.Checks.Ports,
+		}
+		for _, m := range g.members {
+			d.Nodes = append(d.Nodes, dataplane.Node{Mark: dataplane.Mark(m.id), Address: m.Address})
+		}
+		l.Groups = append(l.Groups, d)
+	}
+	return l
+}
+
+// program gives the kernel the plans and the nodes that serve, as far as they
+// changed, in one transaction.
+func (e *Engine) program() {
+	now := e.opts.Now()
+	plans := map[netip.Addr][]dataplane.Mark{}
+	for _, g := range e.groups {
+		if slots, changed := g.policy.Plan(now); changed || e.unset {
+			plans[g.VirtualAddress] = marks(slots)
+		}
+	}
+	up, left := e.serving()
+	if len(plans) == 0 && up == nil {
+		return
+	}
+	to := up
+	if to == nil {
+		to = e.up
+	}
+	if err := e.opts.Kernel.Change(to, plans); err != nil {
+		if !e.unset {
+			e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+				Text: "the kernel refused a change of the plan and goes on with the last one; it is tried again every second: " + err.Error()})
+		}
+		e.unset = true
+		return
+	}
+	e.unset = false
+	e.up = to
+	for _, m := range left {
+		e.cut(m)
+	}
+}
+
+// serving returns the marks that may serve, nil when they are those that the
+// kernel has, and the members that left because of their health: what is open
+// to those is dead.
+func (e *Engine) serving() (up []dataplane.Mark, left []*member) {
+	now := map[dataplane.Mark]bool{}
+	up = []dataplane.Mark{}
+	for _, g := range e.groups {
+		for _, id := range g.policy.Up() {
+			up = append(up, dataplane.Mark(id))
+			now[dataplane.Mark(id)] = true
+		}
+	}
+	same := len(up) == len(e.up) && !e.unset && e.up != nil
+	for _, was := range e.up {
+		if now[was] {
+			continue
+		}
+		same = false
+		if m := e.members[balance.NodeID(was)]; m != nil && m.machine.Status().Health == api.Down {
+			left = append(left, m)
+		}
+	}
+	if same {
+		return nil, nil
+	}
+	return up, left
+}
+
+// cut ends the open connections of a node, so that its MFDs notice at once.
+func (e *Engine) cut(m *member) {
+	n, err := e.opts.Kernel.Cut(dataplane.Mark(m.id))
+	switch {
+	case err != nil:
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Warning, Group: m.group.Name, Node: m.Name,
+			Text: "open connections to " + m.Name + " could not be cut; MFDs notice by their own time-outs: " + err.Error()})
+	case n > 0:
+		e.tell(event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name,
+			Text: count(n, "open connection") + " to " + m.Name + " cut; the MFDs connect again, to a node that serves"})
+	}
+}
+
+// connections counts what the kernel tells of connections.
+func (e *Engine) connections(b dataplane.Batch) {
+	now := e.opts.Now()
+	e.dirty = true
+	if b.Resync {
+		e.resync(b)
+		return
+	}
+	for _, ev := range b.Events {
+		g := e.byVIP[ev.VirtualAddress]
+		if g == nil {
+			continue
+		}
+		id := balance.NodeID(ev.Mark)
+		switch _, counted := e.open[ev.ID]; {
+		case ev.Kind == dataplane.Opened && !counted:
+			e.open[ev.ID] = struct{}{}
+			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
+				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
+			}
+		case ev.Kind == dataplane.Closed && counted:
+			delete(e.open, ev.ID)
+			g.policy.Closed(ev.Client, id, now)
+		}
+	}
+}
+
+// resync counts everything anew: at the start, and when events were lost.
+func (e *Engine) resync(b dataplane.Batch) {
+	bindings, err := e.opts.Kernel.Bindings()
+	if err != nil {
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+			Text: "who is where could not be read from the kernel: " + err.Error()})
+		return
+	}
+	e.adopt(bindings)
+	e.open = make(map[uint64]struct{}, len(b.Events))
+	for _, ev := range b.Events {
+		if g := e.byVIP[ev.VirtualAddress]; g != nil && ev.Kind == dataplane.Opened {
+			e.open[ev.ID] = struct{}{}
+			g.policy.Recount(ev.Client, balance.NodeID(ev.Mark))
+		}
+	}
+	if e.started {
+		e.tell(event.Event{Kind: event.Resynchronised, Severity: event.Notice,
+			Text: "connection events came faster than they could be read; " + count(len(b.Events), "open connection") + " counted anew, no binding is lost"})
+	}
+	e.started = true
+}
+
+// adopt makes the kernel's bindings those of the groups.
+func (e *Engine) adopt(bindings []dataplane.Binding) {
+	now := e.opts.Now()
+	byGroup := map[*group][]balance.Binding{}
+	for _, b := range bindings {
+		if g := e.byVIP[b.VirtualAddress]; g != nil {
+			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: balance.NodeID(b.Mark), Left: b.Left})
+		}
+	}
+	for _, g := range e.groups {
+		g.policy.Adopt(byGroup[g], now)
+	}
+}
+
+func marks(ids []balance.NodeID) []dataplane.Mark {
+	out := make([]dataplane.Mark, len(ids))
+	for i, id := range ids {
+		out[i] = dataplane.Mark(id)
+	}
+	return out
+}

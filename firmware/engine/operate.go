@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// find returns a node by the names of group and node, or an *api.Error.
+func (e *Engine) find(groupName, nodeName string) (*member, error) {
+	g, err := e.findGroup(groupName)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range g.members {
+		if strings.EqualFold(m.Name, nodeName) {
+			return m, nil
+		}
+		names = append(names, m.Name)
+	}
+	return nil, &api.Error{Status: http.StatusNotFound, What: fmt.Sprintf("group %s has no node %q", g.Name, nodeName),
+		Do: "Its nodes are " + strings.Join(names, ", ")}
+}
+
+func (e *Engine) findGroup(name string) (*group, error) {
+	var names []string
+	for _, g := range e.groups {
+		if strings.EqualFold(g.Name, name) {
+			return g, nil
+		}
+		names = append(names, g.Name)
+	}
+	return nil, &api.Error{Status: http.StatusNotFound, What: fmt.Sprintf("there is no group %q", name),
+		Do: "The groups are " + strings.Join(names, ", ")}
+}
+
+// refusal turns an error of the policy into an answer.
+func refusal(err error) error {
+	status := http.StatusConflict
+	if errors.Is(err, balance.ErrUnknownNode) || errors.Is(err, balance.ErrUnknownClient) {
+		status = http.StatusNotFound
+	}
+	return &api.Error{Status: status, What: err.Error()}
+}
+
+func (e *Engine) drain(m *member, r api.DrainRequest) (api.Done, error) {
+	now := e.opts.Now()
+	policy := m.group.policy
+	if err := policy.Drain(m.id, r.Verb, r.Force, now); err != nil {
+		return api.Done{}, refusal(fmt.Errorf("%s is not drained: %w", m.Name, err))
+	}
+	e.program()
+	text := m.Name + " gets no new MFDs; "
+	switch r.Verb {
+	case api.StopNow:
+		e.cut(m)
+		text = m.Name + " is out of service; its MFDs connect again, to a node that serves"
+	case api.MoveNow:
+		text += "those that are bound to it move at their next connection, open connections finish"
+	case api.DrainGently:
+		text += "those that are bound to it stay until their window ends" + emptyBy(policy, m.id, now)
+	}
+	e.tellService(m)
+	return api.Done{Text: text}, nil
+}
+
+func emptyBy(policy *balance.Group, id balance.NodeID, now time.Time) string {
+	at, known := policy.EmptyBy(id)
+	if !known {
+		return "; when it will be empty is known once their connections are closed"
+	}
+	if left := at.Sub(now); left > 0 {
+		return fmt.Sprintf("; it is empty in %s if none of them comes back before", left.Round(time.Second))
+	}
+	return ""
+}
+
+func (e *Engine) giveBack(m *member) (api.Done, error) {
+	if err := m.group.policy.Return(m.id, e.opts.Now()); err != nil {
+		return api.Done{}, refusal(err)
+	}
+	e.program()
+	e.tellService(m)
+	text := m.Name + " is in service"
+	if h := m.machine.Status(); h.Health != api.Up && h.Health != api.Checking {
+		text += fmt.Sprintf(", and gets MFDs once it is Up; now it is %s: %s", h.Health, h.Reason)
+	}
+	return api.Done{Text: text}, nil
+}
+
+// tellService tells of a changed service and keeps it over a restart.
+func (e *Engine) tellService(m *member) {
+	for i, other := range m.group.members {
+		if other == m {
+			s := m.group.policy.Nodes()[i]
+			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name,
+				Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
+		}
+	}
+	e.saveSoon = true
+}
+
+func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
+	if err := g.policy.MoveClient(mfd, to.id, e.opts.Now()); err != nil {
+		return api.Done{}, refusal(err)
+	}
+	b := dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: mfd, Mark: dataplane.Mark(to.id), Left: g.Affinity}
+	if err := e.opts.Kernel.Bind([]dataplane.Binding{b}); err != nil {
+		return api.Done{}, err
+	}
+	text := fmt.Sprintf("%s is bound to %s from its next connection on; open connections finish where they are", mfd, to.Name)
+	e.tell(event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: g.Name, Node: to.Name, Text: text + " (moved by the operator)"})
+	return api.Done{Text: text}, nil
+}
+
+func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
+	if err := g.policy.Forget(mfd, e.opts.Now()); err != nil {
+		return api.Done{}, refusal(err)
+	}
+	if err := e.opts.Kernel.Forget([]dataplane.Binding{{VirtualAddress: g.VirtualAddress, Client: mfd}}); err != nil {
+		return api.Done{}, err
+	}
+	text := fmt.Sprintf("%s is forgotten: its next connection goes to the node with the fewest connections", mfd)
+	e.tell(event.Event{Kind: event.ClientForgotten, Severity: event.Notice, Group: g.Name, Text: text})
+	return api.Done{Text: text}, nil
+}
+
+// clients finds bound MFDs by an address, a prefix, or the name of a node; all
+// of them for "".
+func (e *Engine) clients(query string) ([]api.BoundClient, error) {
+	now := e.opts.Now()
+	query = strings.TrimSpace(query)
+	prefix, node, err := e.parseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	out := []api.BoundClient{}
+	for _, g := range e.groups {
+		for _, c := range g.policy.Clients(prefix, now) {
+			if node != "" && !strings.EqualFold(e.name(c.Node), node) {
+				continue
+			}
+			out = append(out, api.BoundClient{Group: g.Name, Address: c.Address, Node: e.name(c.Node), Why: c.Why.Text(e.name),
+				Since: c.Since, Left: api.Duration(c.Ends.Sub(now).Round(time.Second)), Connections: c.Open})
+		}
+	}
+	return out, nil
+}
+
+func (e *Engine) parseQuery(query string) (netip.Prefix, string, error) {
+	if query == "" {
+		return netip.Prefix{}, "", nil
+	}
+	if a, err := netip.ParseAddr(query); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), "", nil
+	}
+	if p, err := netip.ParsePrefix(query); err == nil {
+		return p, "", nil
+	}
+	for _, m := range e.members {
+		if strings.EqualFold(m.Name, query) {
+			return netip.Prefix{}, query, nil
+		}
+	}
+	return netip.Prefix{}, "", &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address, no network and no node", query),
+		Do: "Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node"}
+}

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"spoolgate/firmware/api"
+)
+
+// maxBody bounds the body of a request, in bytes; the largest is a node's name.
+const maxBody = 4096
+
+// Handler answers the requests of package api's Client.
+func (e *Engine) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/snapshot", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := e.board.read()
+		answer(w, s, nil)
+	})
+	mux.HandleFunc("GET /v1/snapshots", e.serveSnapshots)
+	mux.HandleFunc("GET /v1/events", e.serveEvents)
+	mux.HandleFunc("GET /v1/clients", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() ([]api.BoundClient, error) { return e.clients(r.FormValue("query")) })
+	})
+	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/probes", e.onNode(func(m *member, _ *http.Request) (any, error) {
+		return m.probes(), nil
+	}))
+	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/probe", e.onNode(func(m *member, _ *http.Request) (any, error) {
+		e.schedule.Now(m.Address)
+		return api.Done{Text: m.Name + " is probed now"}, nil
+	}))
+	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/return", e.onNode(func(m *member, _ *http.Request) (any, error) {
+		return e.giveBack(m)
+	}))
+	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/drain", func(w http.ResponseWriter, r *http.Request) {
+		var ask api.DrainRequest
+		if err := read(w, r, &ask); err != nil {
+			answer(w, nil, err)
+			return
+		}
+		e.onNode(func(m *member, _ *http.Request) (any, error) { return e.drain(m, ask) })(w, r)
+	})
+	mux.HandleFunc("POST /v1/groups/{group}/clients/{address}/move", func(w http.ResponseWriter, r *http.Request) {
+		var ask api.MoveRequest
+		if err := read(w, r, &ask); err != nil {
+			answer(w, nil, err)
+			return
+		}
+		e.onClient(func(g *group, mfd netip.Addr) (api.Done, error) {
+			to, err := e.find(g.Name, ask.Node)
+			if err != nil {
+				return api.Done{}, err
+			}
+			return e.move(g, mfd, to)
+		})(w, r)
+	})
+	mux.HandleFunc("DELETE /v1/groups/{group}/clients/{address}", e.onClient(e.forget))
+	return mux
+}
+
+// onNode runs do in the loop with the node that the path names.
+func (e *Engine) onNode(do func(*member, *http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() (any, error) {
+			m, err := e.find(r.PathValue("group"), r.PathValue("node"))
+			if err != nil {
+				return nil, err
+			}
+			return do(m, r)
+		})
+	}
+}
+
+// onClient runs do in the loop with the group and the MFD that the path names.
+func (e *Engine) onClient(do func(*group, netip.Addr) (api.Done, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		mfd, err := netip.ParseAddr(r.PathValue("address"))
+		if err != nil {
+			answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")),
+				Do: "Write it like 192.0.2.77"})
+			return
+		}
+		reply(e, w, r, func() (api.Done, error) {
+			g, err := e.findGroup(r.PathValue("group"))
+			if err != nil {
+				return api.Done{}, err
+			}
+			return do(g, mfd.Unmap())
+		})
+	}
+}
+
+// reply runs do in the loop and answers with what it returns.
+func reply[T any](e *Engine, w http.ResponseWriter, r *http.Request, do func() (T, error)) {
+	var v T
+	var err error
+	if asked := e.ask(r.Context(), func() { v, err = do() }); asked != nil {
+		err = asked
+	}
+	answer(w, v, err)
+}
+
+func read(w http.ResponseWriter, r *http.Request, into any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return &api.Error{Status: http.StatusBadRequest, What: "the request can't be read: " + err.Error()}
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		var refused *api.Error
+		if !errors.As(err, &refused) {
+			refused = &api.Error{Status: http.StatusInternalServerError, What: err.Error()}
+		}
+		w.WriteHeader(refused.Status)
+		v = refused
+	}
+	// The caller may have gone; there is nobody left to tell.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func (e *Engine) serveSnapshots(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	for {
+		s, changed := e.board.read()
+		if !send(w, s) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
+	var after uint64
+	if text := r.FormValue("after"); text != "" {
+		var err error
+		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
+			answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
+			return
+		}
+	}
+	if r.FormValue("follow") == "" {
+		events, _ := e.log.After(after)
+		if events == nil {
+			events = []api.Event{}
+		}
+		answer(w, events, nil)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	http.NewResponseController(w).Flush()
+	for ev := range e.log.Follow(r.Context(), after) {
+		if !send(w, ev) {
+			return
+		}
+	}
+}
+
+// send writes one value of a stream and reports whether anybody still reads.
+func send(w http.ResponseWriter, v any) bool {
+	if json.NewEncoder(w).Encode(v) != nil {
+		return false
+	}
+	return http.NewResponseController(w).Flush() == nil
+}
+
+func (m *member) probes() []api.PortProbes {
+	out := []api.PortProbes{}
+	for _, p := range m.group.Checks.Ports {
+		out = append(out, api.PortProbes{Group: m.group.Name, Node: m.Name, Port: p, Probes: m.machine.Probes(p)})
+	}
+	return out
+}
