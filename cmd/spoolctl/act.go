@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/config"
+)
+
+// node finds the group and the name of the node that a person wrote.
+func (c *call) node(ctx context.Context, written string) (group, node string, err error) {
+	if group, node, ok := strings.Cut(written, "/"); ok {
+		return group, node, nil
+	}
+	s, err := c.Snapshot(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	var all, in []string
+	for _, g := range s.Groups {
+		for _, n := range g.Nodes {
+			all = append(all, n.Name)
+			if strings.EqualFold(n.Name, written) {
+				group, node = g.Name, n.Name
+				in = append(in, g.Name+"/"+n.Name)
+			}
+		}
+	}
+	switch len(in) {
+	case 0:
+		return "", "", fmt.Errorf("there is no node %q. The nodes are %s", written, strings.Join(all, ", "))
+	case 1:
+		return group, node, nil
+	}
+	return "", "", fmt.Errorf("%q is a node of several groups. Say which: %s", written, strings.Join(in, ", "))
+}
+
+// mfd finds the group that an MFD is bound in.
+func (c *call) mfd(ctx context.Context, written string) (string, netip.Addr, error) {
+	a, err := netip.ParseAddr(written)
+	if err != nil {
+		return "", a, fmt.Errorf("%q is no address of an MFD. Write it like 192.0.2.77", written)
+	}
+	if c.group != "" {
+		return c.group, a, nil
+	}
+	found, err := c.Clients(ctx, a.String())
+	if err != nil {
+		return "", a, err
+	}
+	switch len(found) {
+	case 0:
+		return "", a, fmt.Errorf("%s is not bound; it gets a node at its next connection", a)
+	case 1:
+		return found[0].Group, a, nil
+	}
+	return "", a, fmt.Errorf("%s is bound in several groups. Say which with -group NAME", a)
+}
+
+// done prints the answer to a request that changed something.
+func (c *call) done(d api.Done, err error) error {
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(d)
+	}
+	fmt.Fprintln(c.out, d.Text+".")
+	return nil
+}
+
+func test(ctx context.Context, c *call) error {
+	group, node, err := c.node(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	return c.done(c.ProbeNow(ctx, group, node))
+}
+
+func drain(ctx context.Context, c *call) error {
+	group, node, err := c.node(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	err = c.done(c.Drain(ctx, group, node, api.DrainRequest{Verb: api.DrainVerb(c.args[1]), Force: c.force}))
+	if err != nil && strings.Contains(err.Error(), "by force") {
+		return fmt.Errorf("%w (spoolctl drain %s %s -force)", err, c.args[0], c.args[1])
+	}
+	return err
+}
+
+func giveBack(ctx context.Context, c *call) error {
+	group, node, err := c.node(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	return c.done(c.Return(ctx, group, node))
+}
+
+func move(ctx context.Context, c *call) error {
+	group, a, err := c.mfd(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	_, node, ok := strings.Cut(c.args[1], "/")
+	if !ok {
+		node = c.args[1]
+	}
+	return c.done(c.Move(ctx, group, a, node))
+}
+
+func forget(ctx context.Context, c *call) error {
+	group, a, err := c.mfd(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	return c.done(c.Forget(ctx, group, a))
+}
+
+func checkConfig(_ context.Context, c *call) error {
+	parsed, err := config.Load(c.args[0], config.Required())
+	var problems config.Problems
+	switch {
+	case errors.As(err, &problems):
+		if c.json {
+			if err := c.printJSON(problems); err != nil {
+				return err
+			}
+		} else {
+			fmt.Fprintln(c.out, problems.Error())
+		}
+		return fmt.Errorf("%s: %s; a box would go on with the configuration that it has", c.args[0], plural(len(problems), "problem"))
+	case err != nil:
+		return err
+	case c.json:
+		return c.printJSON(config.Problems{})
+	}
+	nodes := 0
+	for _, g := range parsed.Groups {
+		nodes += len(g.Nodes)
+	}
+	fmt.Fprintf(c.out, "%s is right: %s, %s.\n", c.args[0], plural(len(parsed.Groups), "group"), plural(nodes, "node"))
+	return nil
+}

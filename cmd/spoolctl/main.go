@@ -1,0 +1,15 @@
+// Command spoolctl asks the balancer and tells it what to do, in words or in
+// JSON. It is what a technician has on the serial console.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}

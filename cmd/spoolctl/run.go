@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"spoolgate/firmware/api"
+)
+
+// defaultSocket is where init has the balancer listen.
+const defaultSocket = "/run/spoolgate/balancerd.sock"
+
+// call is one invocation of a command.
+type call struct {
+	*api.Client
+	args   []string
+	out    io.Writer
+	json   bool
+	force  bool
+	follow bool
+	group  string
+}
+
+// command is one word that spoolctl understands.
+type command struct {
+	name     string
+	args     string // as the help shows them
+	least    int    // number of arguments
+	most     int
+	help     string
+	run      func(context.Context, *call) error
+	flags    []string // of those that only some commands have
+	noSocket bool
+}
+
+func commands() []command {
+	return []command{
+		{name: "status", help: "the box, its groups and nodes at a glance", run: status},
+		{name: "who", args: "[ADDRESS | NETWORK | NODE]", most: 1, help: "which MFD is on which node, why and since when", run: who},
+		{name: "probes", args: "NODE", least: 1, most: 1, help: "the last 60 probes of each port of a node", run: probes},
+		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
+		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, run: drain,
+			help: "take a node out: gently (bound MFDs stay until their window ends), move (they move at their next connection, open ones finish), stop (open connections are cut)"},
+		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},
+		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
+		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
+		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
+		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},
+	}
+}
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the answer is no
+	exitUsage  = 2 // the question was not understood
+)
+
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	c := &call{out: out}
+	socket := defaultSocket
+	words, err := parse(args, c, &socket)
+	if errors.Is(err, flag.ErrHelp) || err == nil && (len(words) == 0 || words[0] == "help") {
+		usage(out)
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(errs, "spoolctl: %v\nspoolctl help lists the commands.\n", err)
+		return exitUsage
+	}
+	cmd, err := choose(words, c)
+	if err != nil {
+		fmt.Fprintf(errs, "spoolctl: %v\n", err)
+		return exitUsage
+	}
+	if !cmd.noSocket {
+		c.Client = api.NewClient(socket)
+	}
+	if err := cmd.run(ctx, c); err != nil {
+		if ctx.Err() != nil {
+			return exitOK
+		}
+		fmt.Fprintf(errs, "spoolctl: %v\n", explain(err, socket))
+		return exitFailed
+	}
+	return exitOK
+}
+
+// parse takes the flags out of args, wherever they stand: people write them
+// first and last.
+func parse(args []string, c *call, socket *string) (words []string, err error) {
+	fs := flag.NewFlagSet("spoolctl", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.StringVar(socket, "socket", *socket, "")
+	fs.BoolVar(&c.json, "json", false, "")
+	fs.BoolVar(&c.force, "force", false, "")
+	fs.BoolVar(&c.follow, "follow", false, "")
+	fs.StringVar(&c.group, "group", "", "")
+	for len(args) > 0 {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if args = fs.Args(); len(args) > 0 {
+			words, args = append(words, args[0]), args[1:]
+		}
+	}
+	return words, nil
+}
+
+// choose finds the command that words begin with and checks its arguments.
+func choose(words []string, c *call) (command, error) {
+	var names []string
+	for _, cmd := range commands() {
+		names = append(names, cmd.name)
+		n := len(strings.Fields(cmd.name))
+		if len(words) < n || strings.Join(words[:n], " ") != cmd.name {
+			continue
+		}
+		c.args = words[n:]
+		if len(c.args) < cmd.least || len(c.args) > cmd.most {
+			return command{}, fmt.Errorf("wrong number of arguments. Use: spoolctl %s %s", cmd.name, cmd.args)
+		}
+		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != ""} {
+			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {
+				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
+			}
+		}
+		return cmd, nil
+	}
+	return command{}, fmt.Errorf("there is no command %q. The commands are %s", words[0], strings.Join(names, ", "))
+}
+
+func explain(err error, socket string) error {
+	var refused *api.Error
+	if errors.As(err, &refused) || !strings.Contains(err.Error(), "does not answer") {
+		return err
+	}
+	return fmt.Errorf("%w. Is balancerd running? Name its socket with -socket PATH if it is not %s", err, socket)
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "spoolctl [-socket PATH] [-json] COMMAND\n\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range commands() {
+		flags := ""
+		for _, f := range c.flags {
+			flags += " [-" + f + "]"
+		}
+		fmt.Fprintf(t, "  %s %s%s\t%s\n", c.name, c.args, flags, c.help)
+	}
+	t.Flush()
+	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
+		"-socket is "+defaultSocket+" unless given. -json answers in JSON.\n"+
+		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
+}
