@@ -1,0 +1,68 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"strings"
+)
+
+// policy lets a page use what this server sends and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types spoolgate"
+
+// secure answers only for the box's own names, which stops a foreign name that
+// was pointed here (DNS rebinding), and sets the headers that keep pages apart
+// from others.
+func secure(hostname func() string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		// "no-referrer" would make Chromium send "Origin: null" on our own forms.
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !ours(r, hostname()) {
+			http.Error(w, "This box does not go by that name. Use its management address.", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ours reports whether the request names the address that it came to, or the
+// box's host name with or without a domain.
+func ours(r *http.Request, hostname string) bool {
+	host := hostOf(r)
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		if address, _, err := net.SplitHostPort(local.String()); err == nil && address == host {
+			return true
+		}
+	}
+	first, _, _ := strings.Cut(host, ".")
+	return hostname != "" && strings.EqualFold(first, hostname)
+}
+
+func hostOf(r *http.Request) string {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.Trim(host, "[]")
+}
+
+// redirect sends every request to the same place over HTTPS.
+func redirect(hostname func() string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !ours(r, hostname()) {
+			http.Error(w, "This box does not go by that name. Use its management address.", http.StatusMisdirectedRequest)
+			return
+		}
+		host := hostOf(r)
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusPermanentRedirect)
+	})
+}

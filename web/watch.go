@@ -1,0 +1,139 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"sync"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+// view is what the daemons said last.
+type view struct {
+	// Balancer is nil while it does not answer; Lost is since when.
+	Balancer *api.Snapshot
+	Lost     time.Time
+	Panel    *api.Panel
+	Services *api.Services
+	Events   []api.Event // the last ones, oldest first
+}
+
+// watch follows the daemons and keeps what they said last.
+type watch struct {
+	balancer     *api.Client
+	panel        *api.Client
+	servicesFile string
+
+	mu      sync.Mutex
+	last    view
+	changed chan struct{}
+}
+
+// shownEvents is how many events the status page has.
+const shownEvents = 12
+
+// retry is the time between two tries to reach a daemon that does not answer.
+const retry = time.Second
+
+func newWatch(balancer, panel *api.Client, servicesFile string) *watch {
+	return &watch{balancer: balancer, panel: panel, servicesFile: servicesFile, changed: make(chan struct{})}
+}
+
+// read returns the last view and a channel that is closed at the next change.
+func (w *watch) read() (view, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last, w.changed
+}
+
+// hostname is the box's name as the balancer has it.
+func (w *watch) hostname() string {
+	v, _ := w.read()
+	if v.Balancer == nil {
+		return ""
+	}
+	return v.Balancer.Box.Hostname
+}
+
+func (w *watch) update(change func(*view)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(&w.last)
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// run follows all daemons until ctx ends.
+func (w *watch) run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, follow := range []func(context.Context){w.followBalancer, w.followEvents, w.followPanel, w.followServices} {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				follow(ctx)
+				select {
+				case <-ctx.Done():
+				case <-time.After(retry):
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (w *watch) followBalancer(ctx context.Context) {
+	for s, err := range w.balancer.Snapshots(ctx) {
+		if err != nil {
+			break
+		}
+		w.update(func(v *view) { v.Balancer, v.Lost = &s, time.Time{} })
+	}
+	w.update(func(v *view) {
+		if v.Balancer != nil || v.Lost.IsZero() {
+			v.Balancer, v.Lost = nil, time.Now()
+		}
+	})
+}
+
+func (w *watch) followEvents(ctx context.Context) {
+	fresh := true // numbers begin anew with each run of the balancer
+	for e, err := range w.balancer.FollowEvents(ctx, 0) {
+		if err != nil {
+			return
+		}
+		w.update(func(v *view) {
+			if fresh {
+				v.Events, fresh = nil, false
+			}
+			kept := v.Events[max(0, len(v.Events)-shownEvents+1):]
+			v.Events = append(append([]api.Event{}, kept...), e)
+		})
+	}
+}
+
+func (w *watch) followPanel(ctx context.Context) {
+	for p, err := range w.panel.Panels(ctx) {
+		if err != nil {
+			break
+		}
+		w.update(func(v *view) { v.Panel = &p })
+	}
+	w.update(func(v *view) { v.Panel = nil })
+}
+
+// followServices looks at the file once; run calls it every second.
+func (w *watch) followServices(context.Context) {
+	data, err := os.ReadFile(w.servicesFile)
+	if err != nil {
+		return
+	}
+	var s api.Services
+	if json.Unmarshal(data, &s) != nil {
+		return
+	}
+	v, _ := w.read()
+	if v.Services == nil || !v.Services.Time.Equal(s.Time) {
+		w.update(func(v *view) { v.Services = &s })
+	}
+}
