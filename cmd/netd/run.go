@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/network"
+)
+
+func run(ctx context.Context, args []string, log *slog.Logger) error {
+	flags := flag.NewFlagSet("netd", flag.ContinueOnError)
+	file := flags.String("config", "/data/config.toml", "configuration `FILE`; both interfaces use DHCP while there is none")
+	state := flags.String("state", "", "`FOLDER` for resolv.conf; none is written without")
+	socket := flags.String("socket", "", "Unix socket `PATH` to serve on, unless one is handed over")
+	var roles network.Roles
+	flags.StringVar(&roles.Service, "service", "", "network `INTERFACE` towards MFDs and nodes")
+	flags.StringVar(&roles.Management, "management", "", "network `INTERFACE` towards people; none: management shares the service interface")
+	if err := daemon.ParseFlags(flags, args); err != nil {
+		return err
+	}
+	if roles.Service == "" {
+		return fmt.Errorf("%w: name the interface towards MFDs and nodes with -service INTERFACE", daemon.ErrUsage)
+	}
+	c, err := load(*file)
+	if err != nil {
+		return err
+	}
+	l, err := daemon.Listen(*socket)
+	if err != nil {
+		return err
+	}
+	beats, err := daemon.NewNotifier()
+	if err != nil {
+		return err
+	}
+	defer beats.Stop()
+
+	b := &box{path: *file, reload: make(chan config.Config)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	served := make(chan struct{})
+	b.network.Store(network.New(c, roles, *state, log))
+	go func() {
+		defer close(served)
+		if err := daemon.Serve(ctx, l, b.handler()); err != nil {
+			cancel(err)
+		}
+	}()
+	for ctx.Err() == nil {
+		c, err = b.runOnce(ctx, beats)
+		if err != nil {
+			cancel(err)
+		}
+		b.network.Store(network.New(c, roles, *state, log))
+	}
+	<-served
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// box is the network that runs now, and the wish for another.
+type box struct {
+	path    string
+	network atomic.Pointer[network.Network]
+	reload  chan config.Config
+}
+
+// runOnce runs the network until ctx ends or another configuration comes.
+func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.Config, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		select {
+		case next = <-b.reload:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err = b.network.Load().Run(ctx, beats)
+	cancel()
+	<-changed
+	return next, err
+}
+
+// handler serves GET /v1/network and POST /v1/reload, which reads the
+// configuration again; one with problems is refused with all of them.
+func (b *box) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
+		c, err := load(b.path)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		select {
+		case b.reload <- c:
+			w.WriteHeader(http.StatusNoContent)
+		case <-r.Context().Done():
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { b.network.Load().Handler().ServeHTTP(w, r) })
+	return mux
+}
+
+// load reads the configuration. A box that has none yet must be reachable, as
+// that is where it gets one.
+func load(path string) (config.Config, error) {
+	c, err := config.Load(path, config.Required())
+	if errors.Is(err, fs.ErrNotExist) {
+		return config.Config{Hostname: "spoolgate"}, nil
+	}
+	return c, err
+}
