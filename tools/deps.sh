@@ -7,10 +7,14 @@ packages='
 dosfstools
 e2fsprogs
 fdisk
+iproute2
+iputils-arping
 kmod
 mtools
+nftables
 systemd
 u-boot-tools
+udhcpd
 '
 
 backports_packages='
