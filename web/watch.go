@@ -26,9 +26,8 @@ type watch struct {
 	panel        *api.Client
 	servicesFile string
 
-	mu      sync.Mutex
-	last    view
-	changed chan struct{}
+	mu    sync.Mutex // of update
+	views *api.Feed[view]
 }
 
 // shownEvents is how many events the status page has.
@@ -38,15 +37,11 @@ const shownEvents = 12
 const retry = time.Second
 
 func newWatch(balancer, panel *api.Client, servicesFile string) *watch {
-	return &watch{balancer: balancer, panel: panel, servicesFile: servicesFile, changed: make(chan struct{})}
+	return &watch{balancer: balancer, panel: panel, servicesFile: servicesFile, views: api.NewFeed(view{})}
 }
 
 // read returns the last view and a channel that is closed at the next change.
-func (w *watch) read() (view, <-chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.last, w.changed
-}
+func (w *watch) read() (view, <-chan struct{}) { return w.views.Latest() }
 
 // hostname is the box's name as the balancer has it.
 func (w *watch) hostname() string {
@@ -60,9 +55,9 @@ func (w *watch) hostname() string {
 func (w *watch) update(change func(*view)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	change(&w.last)
-	close(w.changed)
-	w.changed = make(chan struct{})
+	v, _ := w.read()
+	change(&v)
+	w.views.Publish(v)
 }
 
 // run follows all daemons until ctx ends.

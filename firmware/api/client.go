@@ -66,6 +66,11 @@ func (c *Client) ProbeNow(ctx context.Context, group, node string) (d Done, err 
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)
 }
 
+// Acknowledge tells that somebody stands at the box and knows of its alarm.
+func (c *Client) Acknowledge(ctx context.Context) (d Done, err error) {
+	return d, c.do(ctx, http.MethodPost, "/v1/acknowledge", nil, &d)
+}
+
 // Drain takes a node out of service.
 func (c *Client) Drain(ctx context.Context, group, node string, r DrainRequest) (d Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/drain", r, &d)

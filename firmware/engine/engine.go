@@ -38,14 +38,14 @@ type Options struct {
 
 // Engine is the proxy engine's brain.
 type Engine struct {
-	opts     Options
-	log      *event.Log
-	journal  *dataplane.Journal
-	schedule *health.Schedule
-	source   *sourceFinder
-	requests chan func()
-	probes   chan probed
-	board    board // what is published
+	opts      Options
+	log       *event.Log
+	journal   *dataplane.Journal
+	schedule  *health.Schedule
+	source    *sourceFinder
+	requests  chan func()
+	probes    chan probed
+	snapshots *api.Feed[api.Snapshot]
 
 	// What follows belongs to the loop.
 	config     config.Config
@@ -113,17 +113,17 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		opts:     opts,
-		log:      event.NewLog(keptEvents, opts.Now),
-		journal:  journal,
-		source:   newSourceFinder(opts.Now),
-		requests: make(chan func()),
-		probes:   make(chan probed),
-		open:     map[uint64]struct{}{},
-		moves:    map[moveKey]int{},
-		services: serviceWatch{path: opts.ServicesFile},
+		opts:      opts,
+		log:       event.NewLog(keptEvents, opts.Now),
+		journal:   journal,
+		source:    newSourceFinder(opts.Now),
+		snapshots: api.NewFeed(api.Snapshot{}),
+		requests:  make(chan func()),
+		probes:    make(chan probed),
+		open:      map[uint64]struct{}{},
+		moves:     map[moveKey]int{},
+		services:  serviceWatch{path: opts.ServicesFile},
 	}
-	e.board.changed = make(chan struct{})
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
 	if err := e.start(); err != nil {

@@ -97,6 +97,13 @@ func (e *Engine) giveBack(m *member) (api.Done, error) {
 	return api.Done{Text: text}, nil
 }
 
+// acknowledge records that somebody at the box knows of its state.
+func (e *Engine) acknowledge() api.Done {
+	text := "acknowledged at the front panel: " + e.box.text()
+	e.tell(event.Event{Kind: event.Acknowledged, Severity: event.Notice, Text: text})
+	return api.Done{Text: text}
+}
+
 // tellService tells of a changed service and keeps it over a restart.
 func (e *Engine) tellService(m *member) {
 	for i, other := range m.group.members {

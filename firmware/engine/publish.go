@@ -1,33 +1,10 @@
 package engine
 
 import (
-	"sync"
 	"time"
 
 	"spoolgate/firmware/api"
 )
-
-// board is where the loop pins the snapshot for all to read.
-type board struct {
-	mu      sync.Mutex
-	last    api.Snapshot
-	changed chan struct{} // closed when last is replaced
-}
-
-// read returns the snapshot and a channel that is closed at the next one.
-func (b *board) read() (api.Snapshot, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.last, b.changed
-}
-
-func (b *board) pin(s api.Snapshot) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.last = s
-	close(b.changed)
-	b.changed = make(chan struct{})
-}
 
 // calm is the least time between two snapshots, so that a burst of connections
 // does not become a burst of pages.
@@ -40,8 +17,8 @@ func (e *Engine) publish() {
 		return
 	}
 	e.verdicts()
-	last, _ := e.board.read()
-	e.board.pin(e.snapshot(last.Version+1, now))
+	last, _ := e.snapshots.Latest()
+	e.snapshots.Publish(e.snapshot(last.Version+1, now))
 	e.dirty, e.published = false, now
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -17,12 +16,12 @@ const maxBody = 4096
 // Handler answers the requests of package api's Client.
 func (e *Engine) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/snapshot", func(w http.ResponseWriter, r *http.Request) {
-		s, _ := e.board.read()
-		answer(w, s, nil)
-	})
-	mux.HandleFunc("GET /v1/snapshots", e.serveSnapshots)
+	mux.HandleFunc("GET /v1/snapshot", e.snapshots.ServeLatest)
+	mux.HandleFunc("GET /v1/snapshots", e.snapshots.ServeStream)
 	mux.HandleFunc("GET /v1/events", e.serveEvents)
+	mux.HandleFunc("POST /v1/acknowledge", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() (api.Done, error) { return e.acknowledge(), nil })
+	})
 	mux.HandleFunc("GET /v1/clients", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() ([]api.BoundClient, error) { return e.clients(r.FormValue("query")) })
 	})
@@ -39,7 +38,7 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/drain", func(w http.ResponseWriter, r *http.Request) {
 		var ask api.DrainRequest
 		if err := read(w, r, &ask); err != nil {
-			answer(w, nil, err)
+			api.Answer(w, nil, err)
 			return
 		}
 		e.onNode(func(m *member, _ *http.Request) (any, error) { return e.drain(m, ask) })(w, r)
@@ -47,7 +46,7 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/groups/{group}/clients/{address}/move", func(w http.ResponseWriter, r *http.Request) {
 		var ask api.MoveRequest
 		if err := read(w, r, &ask); err != nil {
-			answer(w, nil, err)
+			api.Answer(w, nil, err)
 			return
 		}
 		e.onClient(func(g *group, mfd netip.Addr) (api.Done, error) {
@@ -80,7 +79,7 @@ func (e *Engine) onClient(do func(*group, netip.Addr) (api.Done, error)) http.Ha
 	return func(w http.ResponseWriter, r *http.Request) {
 		mfd, err := netip.ParseAddr(r.PathValue("address"))
 		if err != nil {
-			answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")),
+			api.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")),
 				Do: "Write it like 192.0.2.77"})
 			return
 		}
@@ -101,7 +100,7 @@ func reply[T any](e *Engine, w http.ResponseWriter, r *http.Request, do func() (
 	if asked := e.ask(r.Context(), func() { v, err = do() }); asked != nil {
 		err = asked
 	}
-	answer(w, v, err)
+	api.Answer(w, v, err)
 }
 
 func read(w http.ResponseWriter, r *http.Request, into any) error {
@@ -113,41 +112,12 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
-func answer(w http.ResponseWriter, v any, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	if err != nil {
-		var refused *api.Error
-		if !errors.As(err, &refused) {
-			refused = &api.Error{Status: http.StatusInternalServerError, What: err.Error()}
-		}
-		w.WriteHeader(refused.Status)
-		v = refused
-	}
-	// The caller may have gone; there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(v)
-}
-
-func (e *Engine) serveSnapshots(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	for {
-		s, changed := e.board.read()
-		if !send(w, s) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
 func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	var after uint64
 	if text := r.FormValue("after"); text != "" {
 		var err error
 		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
+			api.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
 			return
 		}
 	}
@@ -156,25 +126,18 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 		if events == nil {
 			events = []api.Event{}
 		}
-		answer(w, events, nil)
+		api.Answer(w, events, nil)
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	http.NewResponseController(w).Flush()
+	api.BeginStream(w)
+	if http.NewResponseController(w).Flush() != nil {
+		return
+	}
 	for ev := range e.log.Follow(r.Context(), after) {
-		if !send(w, ev) {
+		if !api.Send(w, ev) {
 			return
 		}
 	}
-}
-
-// send writes one value of a stream and reports whether anybody still reads.
-func send(w http.ResponseWriter, v any) bool {
-	if json.NewEncoder(w).Encode(v) != nil {
-		return false
-	}
-	return http.NewResponseController(w).Flush() == nil
 }
 
 func (m *member) probes() []api.PortProbes {

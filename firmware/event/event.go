@@ -17,6 +17,7 @@ const (
 	ClientMoved      = "client.moved"      // an MFD changed nodes, and why
 	ClientForgotten  = "client.forgotten"  //
 	ClientFault      = "client.fault"      // an MFD changed nodes for no known reason
+	Acknowledged     = "box.acknowledged"  // somebody pressed the button of the panel
 	BoxSuspicion     = "box.suspicion"     // every probe fails: it is probably the box
 	Resynchronised   = "kernel.resync"     // connection events were lost and counted anew
 	KernelFault      = "kernel.fault"      // the kernel refused a change

@@ -1,0 +1,234 @@
+package panel
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"spoolgate/board"
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/daemon"
+	"spoolgate/hal"
+)
+
+// turn is how often the loop reads the button and sets the lamps. The shortest
+// light of a pattern takes 200 ms.
+const turn = 20 * time.Millisecond
+
+// Command is the program paneld: it drives the front panel until ctx ends.
+func Command(ctx context.Context, args []string, log *slog.Logger) error {
+	flags := flag.NewFlagSet("paneld", flag.ContinueOnError)
+	balancer := flags.String("balancer", "/run/spoolgate/balancerd.sock", "socket of the balancer")
+	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
+	name := flags.String("board", "", "name of the board; found out by the device tree if empty")
+	if err := daemon.ParseFlags(flags, args); err != nil {
+		return err
+	}
+	b, err := findBoard(*name)
+	if err != nil {
+		return err
+	}
+	listener, err := daemon.Listen(*socket)
+	if err != nil {
+		return err
+	}
+	notify, err := daemon.NewNotifier()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer notify.Stop()
+	plate, err := openPlate(b.Lamps, b.Button)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer plate.close()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &paneld{plate: plate, shown: api.NewFeed(api.Panel{}), client: api.NewClient(*balancer), started: time.Now(),
+		states: make(chan *api.Snapshot), notify: notify, log: log}
+	var parts sync.WaitGroup
+	served := make(chan error, 1)
+	parts.Go(func() { served <- daemon.Serve(ctx, listener, p.handler()); cancel() })
+	parts.Go(func() { p.follow(ctx) })
+	err = p.run(ctx)
+	cancel()
+	parts.Wait()
+	return errors.Join(err, <-served)
+}
+
+func findBoard(name string) (board.Board, error) {
+	if name != "" {
+		return board.Named(name)
+	}
+	compatible, err := os.ReadFile("/proc/device-tree/compatible")
+	if err != nil {
+		return board.Board{}, fmt.Errorf("which board is this? %w; name it with -board", err)
+	}
+	return board.Running(compatible)
+}
+
+// paneld is the program while it runs.
+type paneld struct {
+	plate   *plate
+	shown   *api.Feed[api.Panel]
+	client  *api.Client
+	states  chan *api.Snapshot
+	started time.Time
+	notify  *daemon.Notifier
+	log     *slog.Logger
+}
+
+func (p *paneld) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/panel", p.shown.ServeLatest)
+	mux.HandleFunc("GET /v1/panels", p.shown.ServeStream)
+	return mux
+}
+
+// bootTime is how long the balancer may be silent after the panel's own start
+// before that is a fault.
+const bootTime = 20 * time.Second
+
+// follow hands each state of the balancer to the loop; nil when it is silent.
+func (p *paneld) follow(ctx context.Context) {
+	tell := func(s *api.Snapshot) {
+		select {
+		case p.states <- s:
+		case <-ctx.Done():
+		}
+	}
+	for ctx.Err() == nil {
+		for s, err := range p.client.Snapshots(ctx) {
+			if err != nil {
+				break
+			}
+			tell(&s)
+		}
+		tell(nil)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// run is the loop: button in, lamps out.
+func (p *paneld) run(ctx context.Context) error {
+	if err := p.notify.Ready("the panel is lit"); err != nil {
+		return err
+	}
+	tick := time.NewTicker(turn)
+	defer tick.Stop()
+	face := &Face{}
+	heard := false
+	face.Show(Lamps(nil, false))
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case s := <-p.states:
+			heard = heard || s != nil
+			face.Show(Lamps(s, heard || time.Since(p.started) > bootTime))
+		case <-p.notify.Beat():
+			if err := p.notify.Alive(); err != nil {
+				return err
+			}
+		case <-tick.C:
+			now := time.Now()
+			p.act(ctx, face.Level(p.plate.button.Pressed(), now))
+			shown := face.At(now)
+			if err := p.plate.light(shown.Lamps, now.Sub(p.started)); err != nil {
+				return err
+			}
+			if last, _ := p.shown.Latest(); !reflect.DeepEqual(last, shown) {
+				p.shown.Publish(shown)
+			}
+		}
+	}
+}
+
+// act carries out what a press asked for.
+func (p *paneld) act(ctx context.Context, a Action) {
+	switch a {
+	case Test:
+		p.log.Info("button pressed: lamp test, alarm acknowledged")
+		go p.acknowledge(ctx)
+	case OpenSetup:
+		p.log.Info("button held: setup window is open", "for", setupTime)
+	case FactoryReset:
+		p.log.Warn("button held and let go: factory reset")
+		if err := p.notify.Ask(daemon.FactoryReset); err != nil {
+			p.log.Error("factory reset", "err", err)
+		}
+	}
+}
+
+// acknowledgeTime is how long the balancer may take to hear of it; it has worse
+// to do when it takes longer.
+const acknowledgeTime = 5 * time.Second
+
+func (p *paneld) acknowledge(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, acknowledgeTime)
+	defer cancel()
+	if _, err := p.client.Acknowledge(ctx); err != nil {
+		p.log.Warn("the balancer did not hear that the alarm is acknowledged", "err", err)
+	}
+}
+
+// plate is the hardware of the panel.
+type plate struct {
+	lamps  []hal.Lamp // the box, then the nodes
+	button hal.Button
+}
+
+func openPlate(lamps board.Lamps, button board.Line) (*plate, error) {
+	p := &plate{}
+	for _, b := range append([]board.Lamp{lamps.Box}, lamps.Nodes...) {
+		l, err := hal.OpenLamp(b)
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		p.lamps = append(p.lamps, l)
+	}
+	var err error
+	if p.button, err = hal.OpenButton(button); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// light sets the lamps to their patterns at a time; those that show nothing
+// are dark. A board with fewer lamps than nodes shows the first ones.
+func (p *plate) light(show []api.Lamp, at time.Duration) error {
+	var errs []error
+	for i, l := range p.lamps {
+		lit, colour := false, api.Dark
+		if i < len(show) {
+			lit, colour = LitAt(show[i].Pattern, at), show[i].Colour
+		}
+		red := lit && slices.Contains([]api.Colour{api.Red, api.Amber}, colour)
+		green := lit && slices.Contains([]api.Colour{api.Green, api.Amber}, colour)
+		errs = append(errs, l.Set(red, green))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *plate) close() error {
+	var errs []error
+	for _, l := range p.lamps {
+		errs = append(errs, l.Close())
+	}
+	if p.button != nil {
+		errs = append(errs, p.button.Close())
+	}
+	return errors.Join(errs...)
+}
