@@ -4,6 +4,7 @@
 set -eu
 
 packages='
+conntrack
 dosfstools
 e2fsprogs
 fdisk
@@ -15,6 +16,7 @@ nftables
 systemd
 u-boot-tools
 udhcpd
+vsftpd
 '
 
 backports_packages='

@@ -43,7 +43,15 @@ func openConntrack(groups uint32) (*conntrack, error) {
 	return c, nil
 }
 
-func (c *conntrack) close() error { return os.NewSyscallError("close conntrack", unix.Close(c.fd)) }
+// close may be called twice: a descriptor closed again would be somebody
+// else's by then.
+func (c *conntrack) close() error {
+	fd := c.fd
+	if c.fd = -1; fd < 0 {
+		return nil
+	}
+	return os.NewSyscallError("close conntrack", unix.Close(fd))
+}
 
 // messages calls fn for each message in b: its type, its flags and what comes
 // after the netlink header.

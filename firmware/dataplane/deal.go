@@ -88,7 +88,8 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 }
 
 // writePlan replaces the one rule of a group's deal chain. The new rule starts
-// at slot 0.
+// at slot 0. nft lists the map with swapped bytes (0x01000000 is 1): the library
+// calls every anonymous map big endian, which means nothing to the kernel.
 func (t *Table) writePlan(vip netip.Addr, plan []Mark) error {
 	c := &nftables.Chain{Table: t.table, Name: dealChain(vip)}
 	t.nft.FlushChain(c)

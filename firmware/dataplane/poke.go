@@ -26,7 +26,13 @@ func openPoker() (*poker, error) {
 	return p, nil
 }
 
-func (p *poker) close() error { return os.NewSyscallError("close raw socket", unix.Close(p.fd)) }
+func (p *poker) close() error {
+	fd := p.fd
+	if p.fd = -1; fd < 0 {
+		return nil
+	}
+	return os.NewSyscallError("close raw socket", unix.Close(fd))
+}
 
 // poke sends both ends of a deleted connection a bogus ACK (RFC 9293, 3.10.7.4:
 // an unacceptable segment is answered by an ACK). The client's answer comes to

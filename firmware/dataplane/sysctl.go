@@ -46,6 +46,9 @@ func prepareKernel() (*os.File, error) {
 // allowWindows keeps the timeout of established connections above every
 // group's affinity: a connection must not be forgotten before its client.
 func (t *Table) allowWindows(l Layout) error {
+	if t.established == nil {
+		return os.ErrClosed
+	}
 	timeout := establishedTimeout
 	for _, g := range l.Groups {
 		timeout = max(timeout, g.Affinity+time.Minute)

@@ -80,7 +80,10 @@ func Open() (_ *Table, err error) {
 }
 
 // Close closes the sockets and leaves the table in place: the kernel goes on.
+// A second Close does nothing.
 func (t *Table) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var errs []error
 	if t.nft != nil {
 		errs = append(errs, t.nft.CloseLasting())
@@ -93,6 +96,7 @@ func (t *Table) Close() error {
 	}
 	if t.established != nil {
 		errs = append(errs, t.established.Close())
+		t.established = nil
 	}
 	return errors.Join(errs...)
 }
