@@ -51,7 +51,7 @@ type Network struct {
 	ports  []*port
 	events chan func()
 	ended  chan struct{} // Run returned
-	resolv string // last written
+	resolv string        // last written
 }
 
 // New prepares the network of a configuration; state is the folder that
