@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/daemon"
 )
 
@@ -40,7 +41,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w := newWatch(api.NewClient(*balancer), api.NewClient(*panel), *services)
+	w := newWatch(wire.NewClient(*balancer), wire.NewClient(*panel), *services)
 	site, err := newSite(w, time.Now, log)
 	if err != nil {
 		return err

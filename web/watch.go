@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 )
 
 // view is what the daemons said last.
@@ -22,12 +23,12 @@ type view struct {
 
 // watch follows the daemons and keeps what they said last.
 type watch struct {
-	balancer     *api.Client
-	panel        *api.Client
+	balancer     *wire.Client
+	panel        *wire.Client
 	servicesFile string
 
 	mu    sync.Mutex // of update
-	views *api.Feed[view]
+	views *wire.Feed[view]
 }
 
 // shownEvents is how many events the status page has.
@@ -36,8 +37,8 @@ const shownEvents = 12
 // retry is the time between two tries to reach a daemon that does not answer.
 const retry = time.Second
 
-func newWatch(balancer, panel *api.Client, servicesFile string) *watch {
-	return &watch{balancer: balancer, panel: panel, servicesFile: servicesFile, views: api.NewFeed(view{})}
+func newWatch(balancer, panel *wire.Client, servicesFile string) *watch {
+	return &watch{balancer: balancer, panel: panel, servicesFile: servicesFile, views: wire.NewFeed(view{})}
 }
 
 // read returns the last view and a channel that is closed at the next change.

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 )
 
 // defaultSocket is where init has the balancer listen.
@@ -17,7 +18,7 @@ const defaultSocket = "/run/spoolgate/balancerd.sock"
 
 // call is one invocation of a command.
 type call struct {
-	*api.Client
+	*wire.Client
 	args   []string
 	out    io.Writer
 	json   bool
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		return exitUsage
 	}
 	if !cmd.noSocket {
-		c.Client = api.NewClient(socket)
+		c.Client = wire.NewClient(socket)
 	}
 	if err := cmd.run(ctx, c); err != nil {
 		if ctx.Err() != nil {

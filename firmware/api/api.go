@@ -1,5 +1,4 @@
-// Package api has the types that the daemons say to each other and to people,
-// and the client of their sockets: HTTP and JSON over Unix sockets.
+// Package api has the types that the daemons say to each other and to people.
 package api
 
 import (

@@ -17,8 +17,10 @@ func (t *Table) SetUp(up []Mark) error { return t.Change(up, nil) }
 
 // Deal sets the dealing plans of groups, by virtual address: who gets the next
 // clients without a binding, in order from slot 0, over and over. A plan has up
-// to MaxSlots slots; an empty one refuses such clients with RST. A plan that is
-// in place already is left alone, with the slot that it stands at.
+// to MaxSlots slots; an empty one refuses such clients with RST. A plan begins
+// at slot 0 also when the same slots are in place: the caller relies on knowing
+// where the kernel stands, and a client whose packets came in on two processors
+// at once has used two slots. Groups that are not named keep their place.
 func (t *Table) Deal(plans map[netip.Addr][]Mark) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -72,11 +74,8 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 	if err := t.change(t.sets.up, add, del); err != nil {
 		return err
 	}
-	for vip, g := range groups {
-		if slices.Equal(g.plan, t.there.groups[vip].plan) {
-			continue
-		}
-		if err := t.writePlan(vip, g.plan); err != nil {
+	for vip := range plans {
+		if err := t.writePlan(vip.Unmap(), groups[vip.Unmap()].plan); err != nil {
 			return err
 		}
 	}

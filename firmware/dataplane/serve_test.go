@@ -67,14 +67,19 @@ func TestNewClientsAreDealtInTheOrderOfThePlan(t *testing.T) {
 	s.serve(group(3))
 	plan := []Mark{3, 1, 1, 2}
 	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+	next := 0
 	for i := range 8 {
-		if i == 5 { // a plan in place keeps its slot, through Deal and Apply
-			s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+		switch i {
+		case 3: // a layout applied again keeps the plan and its place
 			s.must(s.table.Apply(Layout{[]Group{group(3)}}))
+		case 5: // a plan given again begins anew
+			s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+			next = 0
 		}
-		if v := s.visit(printer(i), 5011); v.node != plan[i%4] {
-			t.Errorf("client %d is on node %d, the plan says %d", i, v.node, plan[i%4])
+		if v := s.visit(printer(i), 5011); v.node != plan[next%4] {
+			t.Errorf("client %d is on node %d, the plan says %d", i, v.node, plan[next%4])
 		}
+		next++
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/daemon"
@@ -45,7 +46,7 @@ type Engine struct {
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
-	snapshots *api.Feed[api.Snapshot]
+	snapshots *wire.Feed[api.Snapshot]
 
 	// What follows belongs to the loop.
 	config     config.Config
@@ -117,7 +118,7 @@ func New(opts Options) (*Engine, error) {
 		log:       event.NewLog(keptEvents, opts.Now),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
-		snapshots: api.NewFeed(api.Snapshot{}),
+		snapshots: wire.NewFeed(api.Snapshot{}),
 		requests:  make(chan func()),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},

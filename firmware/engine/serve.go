@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 )
 
 // maxBody bounds the body of a request, in bytes; the largest is a node's name.
@@ -38,7 +39,7 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/drain", func(w http.ResponseWriter, r *http.Request) {
 		var ask api.DrainRequest
 		if err := read(w, r, &ask); err != nil {
-			api.Answer(w, nil, err)
+			wire.Answer(w, nil, err)
 			return
 		}
 		e.onNode(func(m *member, _ *http.Request) (any, error) { return e.drain(m, ask) })(w, r)
@@ -46,7 +47,7 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/groups/{group}/clients/{address}/move", func(w http.ResponseWriter, r *http.Request) {
 		var ask api.MoveRequest
 		if err := read(w, r, &ask); err != nil {
-			api.Answer(w, nil, err)
+			wire.Answer(w, nil, err)
 			return
 		}
 		e.onClient(func(g *group, mfd netip.Addr) (api.Done, error) {
@@ -79,7 +80,7 @@ func (e *Engine) onClient(do func(*group, netip.Addr) (api.Done, error)) http.Ha
 	return func(w http.ResponseWriter, r *http.Request) {
 		mfd, err := netip.ParseAddr(r.PathValue("address"))
 		if err != nil {
-			api.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")),
+			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")),
 				Do: "Write it like 192.0.2.77"})
 			return
 		}
@@ -100,7 +101,7 @@ func reply[T any](e *Engine, w http.ResponseWriter, r *http.Request, do func() (
 	if asked := e.ask(r.Context(), func() { v, err = do() }); asked != nil {
 		err = asked
 	}
-	api.Answer(w, v, err)
+	wire.Answer(w, v, err)
 }
 
 func read(w http.ResponseWriter, r *http.Request, into any) error {
@@ -117,7 +118,7 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if text := r.FormValue("after"); text != "" {
 		var err error
 		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			api.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
+			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
 			return
 		}
 	}
@@ -126,15 +127,15 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 		if events == nil {
 			events = []api.Event{}
 		}
-		api.Answer(w, events, nil)
+		wire.Answer(w, events, nil)
 		return
 	}
-	api.BeginStream(w)
+	wire.BeginStream(w)
 	if http.NewResponseController(w).Flush() != nil {
 		return
 	}
 	for ev := range e.log.Follow(r.Context(), after) {
-		if !api.Send(w, ev) {
+		if !wire.Send(w, ev) {
 			return
 		}
 	}

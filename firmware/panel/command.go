@@ -15,6 +15,7 @@ import (
 
 	"spoolgate/board"
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/daemon"
 	"spoolgate/hal"
 )
@@ -53,7 +54,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &paneld{plate: plate, shown: api.NewFeed(api.Panel{}), client: api.NewClient(*balancer), started: time.Now(),
+	p := &paneld{plate: plate, shown: wire.NewFeed(api.Panel{}), client: wire.NewClient(*balancer), started: time.Now(),
 		states: make(chan *api.Snapshot), notify: notify, log: log}
 	var parts sync.WaitGroup
 	served := make(chan error, 1)
@@ -79,8 +80,8 @@ func findBoard(name string) (board.Board, error) {
 // paneld is the program while it runs.
 type paneld struct {
 	plate   *plate
-	shown   *api.Feed[api.Panel]
-	client  *api.Client
+	shown   *wire.Feed[api.Panel]
+	client  *wire.Client
 	states  chan *api.Snapshot
 	started time.Time
 	notify  *daemon.Notifier

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
-	"spoolgate/tools/lab/mfd"
 	"spoolgate/tools/lab/site"
 )
 
@@ -95,26 +94,4 @@ func serving(s api.Snapshot) (n int) {
 		}
 	}
 	return n
-}
-
-// isHealth is a condition for await: the i-th node has this health.
-func isHealth(i int, h api.Health) func(api.Snapshot) bool {
-	return func(s api.Snapshot) bool { return s.Groups[0].Nodes[i].Health == h }
-}
-
-// connect opens a connection of the i-th printer.
-func (p *place) connect(i int, port uint16) *mfd.Connection {
-	p.Helper()
-	c, err := p.MFDs[i].Connect(p.Context(), port)
-	p.must(err)
-	return c
-}
-
-// landing is the node that a new connection of the i-th printer reaches; the
-// connection is closed again.
-func (p *place) landing(i int, port uint16) string {
-	p.Helper()
-	c := p.connect(i, port)
-	p.must(c.Close())
-	return c.Node
 }

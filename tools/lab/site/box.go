@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/tools/lab/netns"
 )
 
 // Box is a balancerd in a namespace of the site, which is all of the box that
 // the paths of packets need.
 type Box struct {
-	*api.Client
+	*wire.Client
 	Namespace *netns.Namespace
 	Dir       string // of configuration, state and socket
 	program   string
@@ -56,7 +57,7 @@ func (s *Site) AddBox(extra ...string) (*Box, error) {
 	if err := b.Configure(s.Config(extra...)); err != nil {
 		return nil, err
 	}
-	b.Client = api.NewClient(b.socket())
+	b.Client = wire.NewClient(b.socket())
 	if err := b.Start(); err != nil {
 		return nil, err
 	}

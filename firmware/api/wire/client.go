@@ -1,4 +1,4 @@
-package api
+package wire
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+
+	"spoolgate/firmware/api"
 )
 
 // Client asks one daemon over its Unix socket.
@@ -30,64 +32,64 @@ func NewClient(path string) *Client {
 }
 
 // Snapshot returns the state of the balancer.
-func (c *Client) Snapshot(ctx context.Context) (s Snapshot, err error) {
+func (c *Client) Snapshot(ctx context.Context) (s api.Snapshot, err error) {
 	return s, c.do(ctx, http.MethodGet, "/v1/snapshot", nil, &s)
 }
 
 // Snapshots yields the state now and at each change until ctx ends or the
 // daemon does; the error comes last.
-func (c *Client) Snapshots(ctx context.Context) iter.Seq2[Snapshot, error] {
-	return stream[Snapshot](ctx, c, "/v1/snapshots")
+func (c *Client) Snapshots(ctx context.Context) iter.Seq2[api.Snapshot, error] {
+	return stream[api.Snapshot](ctx, c, "/v1/snapshots")
 }
 
 // Events returns the kept events after the sequence number seq.
-func (c *Client) Events(ctx context.Context, seq uint64) (e []Event, err error) {
+func (c *Client) Events(ctx context.Context, seq uint64) (e []api.Event, err error) {
 	return e, c.do(ctx, http.MethodGet, "/v1/events?after="+strconv.FormatUint(seq, 10), nil, &e)
 }
 
 // FollowEvents yields the kept events after seq and then each new one.
-func (c *Client) FollowEvents(ctx context.Context, seq uint64) iter.Seq2[Event, error] {
-	return stream[Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10))
+func (c *Client) FollowEvents(ctx context.Context, seq uint64) iter.Seq2[api.Event, error] {
+	return stream[api.Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10))
 }
 
 // Clients returns the bound MFDs that query finds: an address, a prefix, the
 // name of a node, or all of them for "".
-func (c *Client) Clients(ctx context.Context, query string) (l []BoundClient, err error) {
+func (c *Client) Clients(ctx context.Context, query string) (l []api.BoundClient, err error) {
 	return l, c.do(ctx, http.MethodGet, "/v1/clients?query="+url.QueryEscape(query), nil, &l)
 }
 
 // Probes returns the last probes of each port of a node.
-func (c *Client) Probes(ctx context.Context, group, node string) (p []PortProbes, err error) {
+func (c *Client) Probes(ctx context.Context, group, node string) (p []api.PortProbes, err error) {
 	return p, c.do(ctx, http.MethodGet, nodePath(group, node)+"/probes", nil, &p)
 }
 
 // ProbeNow has a node probed at once, ahead of its schedule.
-func (c *Client) ProbeNow(ctx context.Context, group, node string) (d Done, err error) {
+func (c *Client) ProbeNow(ctx context.Context, group, node string) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)
 }
 
 // Acknowledge tells that somebody stands at the box and knows of its alarm.
-func (c *Client) Acknowledge(ctx context.Context) (d Done, err error) {
+func (c *Client) Acknowledge(ctx context.Context) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, "/v1/acknowledge", nil, &d)
 }
 
 // Drain takes a node out of service.
-func (c *Client) Drain(ctx context.Context, group, node string, r DrainRequest) (d Done, err error) {
+func (c *Client) Drain(ctx context.Context, group, node string, r api.DrainRequest) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/drain", r, &d)
 }
 
 // Return brings a node back into service.
-func (c *Client) Return(ctx context.Context, group, node string) (d Done, err error) {
+func (c *Client) Return(ctx context.Context, group, node string) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/return", nil, &d)
 }
 
 // Move binds an MFD to another node from its next connection on.
-func (c *Client) Move(ctx context.Context, group string, mfd netip.Addr, node string) (d Done, err error) {
-	return d, c.do(ctx, http.MethodPost, clientPath(group, mfd)+"/move", MoveRequest{Node: node}, &d)
+func (c *Client) Move(ctx context.Context, group string, mfd netip.Addr, node string) (d api.Done, err error) {
+	return d, c.do(ctx, http.MethodPost, clientPath(group, mfd)+"/move", api.MoveRequest{Node: node}, &d)
 }
 
 // Forget unbinds an MFD: its next connection is a first contact.
-func (c *Client) Forget(ctx context.Context, group string, mfd netip.Addr) (d Done, err error) {
+func (c *Client) Forget(ctx context.Context, group string, mfd netip.Addr) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodDelete, clientPath(group, mfd), nil, &d)
 }
 
@@ -133,7 +135,7 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	refusal := &Error{}
+	refusal := &api.Error{}
 	if json.NewDecoder(resp.Body).Decode(refusal) != nil || refusal.What == "" {
 		refusal.What = resp.Status + " to " + method + " " + path
 	}
@@ -168,6 +170,6 @@ func stream[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, err
 
 // Panels yields what the front panel shows, now and at each change. The client
 // is one of paneld's socket.
-func (c *Client) Panels(ctx context.Context) iter.Seq2[Panel, error] {
-	return stream[Panel](ctx, c, "/v1/panels")
+func (c *Client) Panels(ctx context.Context) iter.Seq2[api.Panel, error] {
+	return stream[api.Panel](ctx, c, "/v1/panels")
 }

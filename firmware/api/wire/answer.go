@@ -1,19 +1,21 @@
-package api
+package wire
 
 import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"spoolgate/firmware/api"
 )
 
 // Answer writes a value, or the refusal that err is, as JSON. An error that is
-// no *Error is our fault: 500.
+// no *api.Error is our fault: 500.
 func Answer(w http.ResponseWriter, v any, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		var refused *Error
+		var refused *api.Error
 		if !errors.As(err, &refused) {
-			refused = &Error{Status: http.StatusInternalServerError, What: err.Error()}
+			refused = &api.Error{Status: http.StatusInternalServerError, What: err.Error()}
 		}
 		w.WriteHeader(refused.Status)
 		v = refused

@@ -1,0 +1,38 @@
+# The two commands are run and test. Both install what they need: Debian 12 with
+# Go, git, make and root (or sudo) is enough.
+
+BOARD ?= virt
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: run test check image deps clean
+
+# Builds the image, boots it in QEMU among simulated nodes and MFDs, and tells
+# what happens. Ctrl-C ends everything that it started.
+run: deps image
+	$(SUDO) env "PATH=$$PATH" go run ./tools/lab run -image build/virt
+
+# Everything: the house rules, then all packages, one at a time, with their
+# names as they run. The packet tests need root for their namespaces.
+test: deps check image
+	$(SUDO) env "PATH=$$PATH" go test -p 1 -timeout 30m -count 1 ./...
+
+# Format, vet, staticcheck, and the house's own rules on imports and layout.
+check:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	go test ./tools/house
+
+# BOARD is virt (QEMU), cm4 or rockpie; the image is build/BOARD/spoolgate-BOARD.img.
+image: deps
+	go run ./tools/image -board $(BOARD)
+
+deps: build/.deps
+
+build/.deps: tools/deps.sh
+	$(SUDO) sh tools/deps.sh
+	mkdir -p build && touch $@
+
+clean:
+	rm -rf build
