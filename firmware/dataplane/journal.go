@@ -56,7 +56,7 @@ func OpenJournal(dir string) (*Journal, error) {
 	return &Journal{dir: dir}, nil
 }
 
-// Due reports whether a minute has passed since the last Save.
+// Due reports whether a minute has passed since the last Save, done or failed.
 func (j *Journal) Due(now time.Time) bool {
 	since := now.Sub(j.last)
 	return since >= journalInterval || since < 0
@@ -86,6 +86,7 @@ func (j *Journal) Load() (Record, error) {
 // Save writes a record and keeps the one before. It always writes: whether it
 // is time is Due's answer.
 func (j *Journal) Save(r Record) error {
+	j.last = r.Written // a disk that fails is not tried at each tick
 	temp := filepath.Join(j.dir, journalTemp)
 	if err := writeSynced(temp, encodeRecord(r)); err != nil {
 		return fmt.Errorf("write journal: %w", err)
@@ -103,7 +104,6 @@ func (j *Journal) Save(r Record) error {
 	if err := syncDir(j.dir); err != nil {
 		return fmt.Errorf("put the journal in place: %w", err)
 	}
-	j.last = r.Written
 	return nil
 }
 

@@ -92,7 +92,10 @@ func hangups(ctx context.Context) <-chan struct{} {
 			case <-ctx.Done():
 				return
 			case <-signals:
-				out <- struct{}{}
+				select {
+				case out <- struct{}{}:
+				default: // one that waits reads the newest file, too
+				}
 			}
 		}
 	}()

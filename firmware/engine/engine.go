@@ -60,6 +60,9 @@ type Engine struct {
 	dirty      bool                // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
+	refusedAt  time.Time        // when it did
+	unapplied  bool             // the kernel lacks the configuration's groups and nodes
+	removed    []*member        // whose connections are cut once it has them
 	up         []dataplane.Mark // what the kernel has; nil before the first change
 	started    bool             // the first count of connections is done
 	writing    chan error       // the journal's answer; nil when none is written
@@ -228,7 +231,7 @@ func (e *Engine) tick() {
 		}
 	}
 	e.tellMoves()
-	for _, ev := range e.services.poll() {
+	for _, ev := range e.services.poll(e.opts.Now()) {
 		e.tell(ev)
 	}
 	e.saveWhenDue()

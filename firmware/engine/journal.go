@@ -25,6 +25,18 @@ func (e *Engine) remembered(r dataplane.Record) []dataplane.Binding {
 	return out
 }
 
+// place is where an MFD is bound.
+type place struct{ vip, client, node netip.Addr }
+
+// ages is since when the bindings of a record are what they are.
+func ages(r dataplane.Record) map[place]time.Time {
+	out := make(map[place]time.Time, len(r.Entries))
+	for _, b := range r.Entries {
+		out[place{b.VirtualAddress, b.Client, b.Node}] = b.Since
+	}
+	return out
+}
+
 // restoreServices takes nodes out of service again that the operator took out
 // before the restart.
 func (e *Engine) restoreServices(r dataplane.Record) {

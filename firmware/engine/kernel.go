@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
@@ -51,10 +52,28 @@ func (e *Engine) layout() dataplane.Layout {
 	return l
 }
 
+// retryChange is the time between two tries of a change that the kernel
+// refuses.
+const retryChange = time.Second
+
 // program gives the kernel the plans and the nodes that serve, as far as they
 // changed, in one transaction.
 func (e *Engine) program() {
 	now := e.opts.Now()
+	if e.unset && now.Sub(e.refusedAt) < retryChange {
+		return
+	}
+	if e.unapplied {
+		if err := e.opts.Kernel.Apply(e.layout()); err != nil {
+			e.refused(now, "the changed configuration", err)
+			return
+		}
+		e.unapplied = false
+		for _, m := range e.removed {
+			e.cut(m)
+		}
+		e.removed = nil
+	}
 	plans := map[netip.Addr][]dataplane.Mark{}
 	for _, g := range e.groups {
 		if slots, changed := g.policy.Plan(now); changed || e.unset {
@@ -70,18 +89,27 @@ func (e *Engine) program() {
 		to = e.up
 	}
 	if err := e.opts.Kernel.Change(to, plans); err != nil {
-		if !e.unset {
-			e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
-				Text: "the kernel refused a change of the plan and goes on with the last one; it is tried again every second: " + err.Error()})
-		}
-		e.unset = true
+		e.refused(now, "a change of the plan", err)
 		return
+	}
+	if e.unset {
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Notice, Text: "the kernel takes changes again and has the last one"})
 	}
 	e.unset = false
 	e.up = to
 	for _, m := range left {
 		e.cut(m)
 	}
+}
+
+// refused notes a change that the kernel did not take, and tells the first of
+// them in a row.
+func (e *Engine) refused(now time.Time, what string, err error) {
+	if !e.unset {
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+			Text: "the kernel refused " + what + " and goes on as before; it is tried again every second: " + err.Error()})
+	}
+	e.unset, e.refusedAt = true, now
 }
 
 // serving returns the marks that may serve, nil when they are those that the
@@ -160,7 +188,7 @@ func (e *Engine) resync(b dataplane.Batch) {
 			Text: "who is where could not be read from the kernel: " + err.Error()})
 		return
 	}
-	e.adopt(bindings)
+	e.adopt(bindings, nil)
 	e.open = make(map[uint64]struct{}, len(b.Events))
 	for _, ev := range b.Events {
 		if g := e.byVIP[ev.VirtualAddress]; g != nil && ev.Kind == dataplane.Opened {
@@ -175,13 +203,16 @@ func (e *Engine) resync(b dataplane.Batch) {
 	e.started = true
 }
 
-// adopt makes the kernel's bindings those of the groups.
-func (e *Engine) adopt(bindings []dataplane.Binding) {
+// adopt makes the kernel's bindings those of the groups. since is what the
+// journal knows of their age, which the kernel does not keep.
+func (e *Engine) adopt(bindings []dataplane.Binding, since map[place]time.Time) {
 	now := e.opts.Now()
 	byGroup := map[*group][]balance.Binding{}
 	for _, b := range bindings {
-		if g := e.byVIP[b.VirtualAddress]; g != nil {
-			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: balance.NodeID(b.Mark), Left: b.Left})
+		g, m := e.byVIP[b.VirtualAddress], e.members[balance.NodeID(b.Mark)]
+		if g != nil && m != nil {
+			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: m.id, Left: b.Left,
+				Since: since[place{b.VirtualAddress, b.Client, m.Address}]})
 		}
 	}
 	for _, g := range e.groups {

@@ -53,7 +53,7 @@ func (e *Engine) start() error {
 			return err
 		}
 	}
-	e.adopt(bindings)
+	e.adopt(bindings, ages(record))
 	e.restoreServices(record)
 	e.program()
 	e.schedule.Set(e.targets())
@@ -176,11 +176,7 @@ func (e *Engine) reload() {
 	for _, m := range e.members {
 		e.judge(m)
 	}
-	if err := e.opts.Kernel.Apply(e.layout()); err != nil {
-		e.unset = true
-		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Text: "the kernel refused the changed configuration: " + err.Error()})
-		return
-	}
+	e.unapplied = true
 	targets := e.targets()
 	e.schedule.Set(targets)
 	var addresses []netip.AddrPort
@@ -192,7 +188,7 @@ func (e *Engine) reload() {
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
 	for id, m := range before {
 		if e.members[id] == nil {
-			e.cut(m)
+			e.removed = append(e.removed, m)
 		}
 	}
 }

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/event"
+)
+
+const twoGroups = twoNodes + `
+[[group]]
+name = "scan"
+virtual_address = "198.18.0.20"
+node = [{ address = "198.18.0.21" }]
+`
+
+func TestVerdictSaysWhetherPeopleCanPrintAndWhetherThereIsASpare(t *testing.T) {
+	tests := []struct {
+		name, text string
+		down       []string
+		out        []string
+		state      api.BoxState
+		reason     string
+	}{
+		{"all serve", twoNodes, nil, nil, api.OK, "all 2 nodes serve"},
+		{"one of two is down", twoNodes, []string{"198.18.0.11"}, nil, api.NoSpare, "one node carries everything: A is Down"},
+		{"one of two is taken out", twoNodes, nil, []string{"198.18.0.12"}, api.NoSpare, "one node carries everything: B is out of service"},
+		{"both are gone", twoNodes, []string{"198.18.0.11"}, []string{"198.18.0.12"}, api.NothingServing, "no node takes MFDs: A is Down; B is out of service"},
+		{"the worse group counts", twoGroups, nil, nil, api.NoSpare, "scan: only one node is configured; a second one would be a spare"},
+		{"two troubles", twoGroups, []string{"198.18.0.12"}, nil, api.NoSpare,
+			"print: one node carries everything: B is Down; scan: only one node is configured; a second one would be a spare"},
+		{"a group without", twoGroups, []string{"198.18.0.21"}, nil, api.NothingServing, "scan: no node takes MFDs: A is Down"},
+		{"no configuration", "", nil, nil, api.NothingServing, "this box has no configuration yet"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBox(t, tt.text)
+			b.round(api.Open)
+			for _, a := range tt.out {
+				if _, err := b.drain(b.member(a), api.DrainRequest{Verb: api.StopNow, Force: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 3 {
+				b.round(api.Refused, tt.down...)
+			}
+			if got := b.last().Box; got.State != tt.state || got.Reason != tt.reason {
+				t.Errorf("%s: %s", got.State, got.Reason)
+			}
+		})
+	}
+}
+
+func TestSinceIsTheMomentOfTheChangeNotOfTheReason(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	since := b.last().Box.Since
+	b.pass(time.Minute)
+	b.round(api.Refused, "198.18.0.11")
+	if got := b.last(); !got.Box.Since.Equal(since) || !got.Groups[0].Since.Equal(since) {
+		t.Errorf("since %s and %s, want %s", got.Box.Since, got.Groups[0].Since, since)
+	}
+}
+
+func TestSnapshotNeverContradictsItself(t *testing.T) {
+	b := newBox(t, twoGroups)
+	b.round(api.Open)
+	client, version := mfd, uint64(0)
+	for i := range 40 {
+		b.open(client, []string{"198.18.0.11", "198.18.0.12", "198.18.0.21"}[i%3])
+		client = client.Next()
+		b.pass(time.Second)
+		s := b.last()
+		if s.Version <= version {
+			t.Fatalf("version %d after %d", s.Version, version)
+		}
+		version = s.Version
+		for _, g := range s.Groups {
+			clients, connections := 0, 0
+			for _, n := range g.Nodes {
+				clients, connections = clients+n.Clients, connections+n.Connections
+			}
+			if clients != g.Clients || connections != g.Connections {
+				t.Fatalf("group %s has %d MFDs and %d connections, its nodes %d and %d", g.Name, g.Clients, g.Connections, clients, connections)
+			}
+		}
+	}
+}
+
+func TestRestartsOfDaemonsAreToldWithTheirReason(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.file = filepath.Join(t.TempDir(), "services.json")
+	write := func(restarts int) {
+		data, err := json.Marshal(api.Services{Services: []api.Daemon{{Name: "webd", Restarts: restarts, LastExit: "watchdog", Since: b.at}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(b.file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// The change is seen by the file's time, whatever its resolution.
+		if err := os.Chtimes(b.file, b.at, b.at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(0)
+	b.restart()
+	b.pass(time.Second)
+	b.wantTold(event.ServiceRestarted)
+	write(2)
+	b.pass(5 * time.Second)
+	b.wantTold(event.ServiceRestarted, "warning: webd was restarted (2 times since the box started): watchdog")
+	os.WriteFile(b.file, []byte(`{"half":`), 0o600)
+	b.pass(time.Second)
+	b.restart()
+	write(3)
+	b.restart()
+	b.pass(time.Second)
+	b.wantTold(event.ServiceRestarted, "webd was restarted (3 times")
+}

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// recount is a recount that finds one connection.
+func recount(b *box, client netip.Addr, node string) dataplane.Batch {
+	m := b.member(node)
+	return dataplane.Batch{Resync: true, Events: []dataplane.Event{{Kind: dataplane.Opened, ID: 1, VirtualAddress: vip, Client: client, Mark: dataplane.Mark(m.id)}}}
+}
+
+func TestDrainSaysWhatFollows(t *testing.T) {
+	for verb, want := range map[api.DrainVerb]struct {
+		text    string
+		service api.Service
+		up      int
+		cuts    int
+	}{
+		api.DrainGently: {"B gets no new MFDs; those that are bound to it stay until their window ends; it is empty in 30m0s if none of them comes back before", api.Draining, 2, 0},
+		api.MoveNow:     {"B gets no new MFDs; those that are bound to it move at their next connection, open connections finish", api.OutOfService, 1, 0},
+		api.StopNow:     {"B is out of service; its MFDs connect again, to a node that serves", api.OutOfService, 1, 1},
+	} {
+		t.Run(string(verb), func(t *testing.T) {
+			b := newBox(t, twoNodes)
+			b.round(api.Open)
+			b.shut(b.open(mfd, "198.18.0.12"), mfd, "198.18.0.12")
+			done, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: verb})
+			if err != nil || done.Text != want.text {
+				t.Errorf("%v: %q", err, done.Text)
+			}
+			b.pass(time.Second)
+			if n := b.node("B"); n.Service != want.service || n.Serving || len(b.kernel.up) != want.up || len(b.kernel.cuts) != want.cuts {
+				t.Errorf("%+v, up %v, cut %v", n, b.kernel.up, b.kernel.cuts)
+			}
+			if got := b.told(event.NodeService); len(got) != 1 || !strings.HasPrefix(got[0], "notice: B is ") {
+				t.Errorf("told %q", got)
+			}
+			if done, err := b.giveBack(b.member("198.18.0.12")); err != nil || done.Text != "B is in service" {
+				t.Errorf("return: %v %q", err, done.Text)
+			}
+		})
+	}
+}
+
+func TestGentleDrainWithOpenConnectionsSaysThatItCantKnow(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	number := b.open(mfd, "198.18.0.12")
+	done, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.DrainGently})
+	if err != nil || !strings.HasSuffix(done.Text, "when it will be empty is known once their connections are closed") {
+		t.Errorf("%v %q", err, done.Text)
+	}
+	b.shut(number, mfd, "198.18.0.12")
+	b.pass(31 * time.Minute)
+	b.sweep()
+	b.turn()
+	b.pass(time.Second)
+	if n := b.node("B"); n.Service != api.OutOfService || n.ServiceReason != "drained: no MFD is left on it" {
+		t.Errorf("after the window: %+v", n)
+	}
+}
+
+func TestLastServingNodeIsNotDrainedUnlessForced(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: api.StopNow})
+	_, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.StopNow})
+	var refused *api.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusConflict || !strings.Contains(refused.What, "last node that serves") {
+		t.Errorf("refused with %v", err)
+	}
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.StopNow, Force: true}); err != nil {
+		t.Error(err)
+	}
+	b.pass(time.Second)
+	if s := b.last().Box; s.State != api.NothingServing || s.Reason != "no node takes MFDs: A is out of service; B is out of service" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestMoveAndForgetReachTheKernel(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	to := b.member("198.18.0.11")
+	if done, err := b.move(b.groups[0], mfd, to); err != nil || !strings.Contains(done.Text, "is bound to A from its next connection on") {
+		t.Errorf("%v %q", err, done.Text)
+	}
+	if held := b.kernel.bindings[mfd]; held.Mark != dataplane.Mark(to.id) || held.Left != 30*time.Minute {
+		t.Errorf("the kernel has %+v", held)
+	}
+	b.open(mfd, "198.18.0.11")
+	b.pass(time.Second)
+	b.wantTold(event.ClientFault)
+	if found, _ := b.clients("a"); len(found) != 1 || found[0].Why != "moved by the operator" {
+		t.Errorf("why: %+v", found)
+	}
+	if _, err := b.forget(b.groups[0], mfd); err != nil || len(b.kernel.bindings) != 0 {
+		t.Errorf("%v, the kernel has %v", err, b.kernel.bindings)
+	}
+	var refused *api.Error
+	if _, err := b.forget(b.groups[0], mfd); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
+		t.Errorf("forgotten twice: %v", err)
+	}
+}
+
+func TestWrongWordsGetTheRightOnes(t *testing.T) {
+	b := newBox(t, twoNodes)
+	_, noNode := b.find("print", "Z")
+	_, noGroup := b.find("scan", "A")
+	_, noQuery := b.clients("printer-7")
+	_, noVerb := b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: "softly", Force: true})
+	for err, want := range map[error]string{
+		noNode:  `group print has no node "Z". Its nodes are A, B`,
+		noGroup: `there is no group "scan". The groups are print`,
+		noQuery: `"printer-7" is no address, no network and no node`,
+		noVerb:  `"softly" is no way to drain; use gently, move or stop`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestClientsAreFoundByAddressNetworkAndNode(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	b.open(netip.MustParseAddr("198.18.2.20"), "198.18.0.11")
+	for query, want := range map[string]int{"": 2, "198.18.1.20": 1, "198.18.1.0/24": 1, "198.18.0.0/16": 2, "b": 1, "203.0.113.1": 0} {
+		if found, err := b.clients(query); err != nil || len(found) != want {
+			t.Errorf("%q: %d found, want %d (%v)", query, len(found), want, err)
+		}
+	}
+}
