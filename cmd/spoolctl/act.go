@@ -23,7 +23,11 @@ func (c *call) node(ctx context.Context, written string) (group, node string, er
 	var all, in []string
 	for _, g := range s.Groups {
 		for _, n := range g.Nodes {
-			all = append(all, n.Name)
+			if len(s.Groups) == 1 {
+				all = append(all, n.Name)
+			} else {
+				all = append(all, g.Name+"/"+n.Name)
+			}
 			if strings.EqualFold(n.Name, written) {
 				group, node = g.Name, n.Name
 				in = append(in, g.Name+"/"+n.Name)
@@ -81,6 +85,15 @@ func test(ctx context.Context, c *call) error {
 	return c.done(c.ProbeNow(ctx, group, node))
 }
 
+// isVerb refuses a way to drain that there is not.
+func isVerb(args []string) error {
+	switch api.DrainVerb(args[1]) {
+	case api.DrainGently, api.MoveNow, api.StopNow:
+		return nil
+	}
+	return fmt.Errorf("%q is no way to drain. Use %s, %s or %s", args[1], api.DrainGently, api.MoveNow, api.StopNow)
+}
+
 func drain(ctx context.Context, c *call) error {
 	group, node, err := c.node(ctx, c.args[0])
 	if err != nil {
@@ -106,9 +119,12 @@ func move(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	_, node, ok := strings.Cut(c.args[1], "/")
-	if !ok {
+	to, node, ok := strings.Cut(c.args[1], "/")
+	switch {
+	case !ok:
 		node = c.args[1]
+	case !strings.EqualFold(to, group):
+		return fmt.Errorf("%s is bound in group %s, and %s is in another", a, group, c.args[1])
 	}
 	return c.done(c.Move(ctx, group, a, node))
 }

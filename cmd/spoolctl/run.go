@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
@@ -21,6 +22,7 @@ type call struct {
 	*wire.Client
 	args   []string
 	out    io.Writer
+	now    func() time.Time
 	json   bool
 	force  bool
 	follow bool
@@ -33,6 +35,7 @@ type command struct {
 	args     string // as the help shows them
 	least    int    // number of arguments
 	most     int
+	check    func(args []string) error // of what the arguments say; nil if anything goes
 	help     string
 	run      func(context.Context, *call) error
 	flags    []string // of those that only some commands have
@@ -45,7 +48,7 @@ func commands() []command {
 		{name: "who", args: "[ADDRESS | NETWORK | NODE]", most: 1, help: "which MFD is on which node, why and since when", run: who},
 		{name: "probes", args: "NODE", least: 1, most: 1, help: "the last 60 probes of each port of a node", run: probes},
 		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
-		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, run: drain,
+		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,
 			help: "take a node out: gently (bound MFDs stay until their window ends), move (they move at their next connection, open ones finish), stop (open connections are cut)"},
 		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},
 		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
@@ -62,8 +65,9 @@ const (
 	exitUsage  = 2 // the question was not understood
 )
 
-func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	c := &call{out: out}
+// run understands args, carries them out and returns the exit status.
+func run(ctx context.Context, args []string, now func() time.Time, out, errs io.Writer) int {
+	c := &call{out: out, now: now}
 	socket := defaultSocket
 	words, err := parse(args, c, &socket)
 	if errors.Is(err, flag.ErrHelp) || err == nil && (len(words) == 0 || words[0] == "help") {
@@ -125,6 +129,11 @@ func choose(words []string, c *call) (command, error) {
 		c.args = words[n:]
 		if len(c.args) < cmd.least || len(c.args) > cmd.most {
 			return command{}, fmt.Errorf("wrong number of arguments. Use: spoolctl %s %s", cmd.name, cmd.args)
+		}
+		if cmd.check != nil {
+			if err := cmd.check(c.args); err != nil {
+				return command{}, err
+			}
 		}
 		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != ""} {
 			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {

@@ -80,7 +80,7 @@ func who(ctx context.Context, c *call) error {
 		fmt.Fprintln(c.out, "No bound MFD. One is bound at its first connection to the virtual address.")
 		return nil
 	}
-	now := time.Now()
+	now := c.now()
 	return c.table(func(w io.Writer) {
 		fmt.Fprint(w, "MFD\tGROUP\tNODE\tFOR\tWINDOW LEFT\tOPEN\tWHY\n")
 		for _, m := range found {

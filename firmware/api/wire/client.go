@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -12,15 +13,21 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"time"
 
 	"spoolgate/firmware/api"
 )
 
 // Client asks one daemon over its Unix socket.
 type Client struct {
-	path string
-	http *http.Client
+	path    string
+	http    *http.Client
+	silence time.Duration
 }
+
+// silence is how long a daemon that has something to say every second may say
+// nothing before it counts as hung.
+const silence = 10 * time.Second
 
 // NewClient returns a client of the socket at path; it connects with the first
 // request.
@@ -28,7 +35,7 @@ func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}
-	return &Client{path: path, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{path: path, silence: silence, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
 // Snapshot returns the state of the balancer.
@@ -36,10 +43,33 @@ func (c *Client) Snapshot(ctx context.Context) (s api.Snapshot, err error) {
 	return s, c.do(ctx, http.MethodGet, "/v1/snapshot", nil, &s)
 }
 
-// Snapshots yields the state now and at each change until ctx ends or the
-// daemon does; the error comes last.
+// Snapshots yields the state now and at each change, at least every second,
+// until ctx ends or the daemon does; the error comes last. A daemon that says
+// nothing for 10 s hangs, and counts as ended.
 func (c *Client) Snapshots(ctx context.Context) iter.Seq2[api.Snapshot, error] {
-	return stream[api.Snapshot](ctx, c, "/v1/snapshots")
+	return func(yield func(api.Snapshot, error) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		hangs := time.AfterFunc(c.silence, func() { cancel(fmt.Errorf("%s has been silent for %s", c.path, c.silence)) })
+		defer hangs.Stop()
+		for s, err := range stream[api.Snapshot](ctx, c, "/v1/snapshots") {
+			hangs.Reset(c.silence)
+			if err != nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			yield(api.Snapshot{}, err)
+		}
+	}
+}
+
+// Network returns the addresses of the box. The client is one of netd's socket.
+func (c *Client) Network(ctx context.Context) (n api.Network, err error) {
+	return n, c.do(ctx, http.MethodGet, "/v1/network", nil, &n)
 }
 
 // Events returns the kept events after the sequence number seq.
@@ -129,6 +159,11 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		// The URL is of no use to whoever reads this: the socket is the address.
+		var named *url.Error
+		if errors.As(err, &named) {
+			err = named.Err
+		}
 		return nil, fmt.Errorf("%s does not answer: %w", c.path, err)
 	}
 	if resp.StatusCode < 300 {
@@ -141,6 +176,12 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	}
 	refusal.Status = resp.StatusCode
 	return nil, refusal
+}
+
+// Panels yields what the front panel shows, now and at each change. The client
+// is one of paneld's socket.
+func (c *Client) Panels(ctx context.Context) iter.Seq2[api.Panel, error] {
+	return stream[api.Panel](ctx, c, "/v1/panels")
 }
 
 // stream yields the JSON values of an answer that goes on.
@@ -166,10 +207,4 @@ func stream[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, err
 			}
 		}
 	}
-}
-
-// Panels yields what the front panel shows, now and at each change. The client
-// is one of paneld's socket.
-func (c *Client) Panels(ctx context.Context) iter.Seq2[api.Panel, error] {
-	return stream[api.Panel](ctx, c, "/v1/panels")
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
+)
+
+var now = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+
+func snapshot() api.Snapshot {
+	node := func(name, address string, h api.Health, s api.Service) api.Node {
+		return api.Node{Name: name, Address: netip.MustParseAddr(address), Weight: 1, Health: h, HealthReason: "port 5022 refused the connection 3 times in a row", HealthSince: now.Add(-time.Hour),
+			Service: s, ServiceReason: "stopped by the operator", ServiceSince: now.Add(-time.Minute), Clients: 3, Connections: 2}
+	}
+	return api.Snapshot{Version: 7, Time: now,
+		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
+		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute),
+			Ports: []string{"21", "5011-5025"}, State: api.NoSpare, Clients: 6, Connections: 1,
+			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), node("B", "198.18.0.12", api.Down, api.InService)}},
+			{Name: "scan", VirtualAddress: netip.MustParseAddr("198.18.0.20"), Mode: "transparent", Affinity: api.Duration(time.Hour), Ports: []string{"21"}, State: api.OK,
+				Nodes: []api.Node{node("A", "198.18.0.21", api.Unknown, api.InService)}}},
+	}
+}
+
+func bound() []api.BoundClient {
+	return []api.BoundClient{{Group: "print", Address: netip.MustParseAddr("198.18.1.20"), Node: "A", Why: "fewest connections at its first contact",
+		Since: now.Add(-90 * time.Second), Left: api.Duration(30 * time.Minute), Connections: 2}}
+}
+
+func probed() []api.PortProbes {
+	return []api.PortProbes{{Group: "print", Node: "B", Port: 5022, Probes: []api.Probe{
+		{Time: now, Outcome: api.Open, RTT: api.Duration(312456)}, {Time: now.Add(5 * time.Second), Outcome: api.Unreachable, Detail: "host unreachable, from 198.18.0.1"}}}}
+}
+
+func happened() []api.Event {
+	return []api.Event{{Seq: 1, Time: now, Severity: "info", Text: "first"}, {Seq: 2, Time: now, Severity: "warning", Text: "B is Down: port 5022 refused"}}
+}
+
+// balancer answers like the real one, from what is above; it tells what it was
+// asked to change.
+type balancer struct {
+	asked []string
+	empty bool
+}
+
+func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	give := func(pattern string, v any) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { wire.Answer(w, v, nil) })
+	}
+	found := bound()
+	switch query := r.FormValue("query"); {
+	case b.empty, query == "198.18.1.99":
+		found = []api.BoundClient{}
+	case query == "198.18.1.21":
+		found = append(found, api.BoundClient{Group: "scan"})
+	}
+	give("GET /v1/snapshot", snapshot())
+	give("GET /v1/clients", found)
+	give("GET /v1/groups/print/nodes/B/probes", probed())
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("follow") == "" {
+			wire.Answer(w, happened(), nil)
+			return
+		}
+		wire.BeginStream(w)
+		for _, e := range happened() {
+			wire.Send(w, e)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		b.asked = append(b.asked, r.Method+" "+r.URL.Path+" "+string(body))
+		if r.URL.Path == "/v1/groups/print/nodes/B/drain" && !bytes.Contains(body, []byte("force")) {
+			wire.Answer(w, nil, &api.Error{Status: 409, What: "B is not drained: it is the last node that serves; bring another node into service first, or ask for it by force"})
+			return
+		}
+		wire.Answer(w, api.Done{Text: "done as asked"}, nil)
+	})
+	mux.ServeHTTP(w, r)
+}
+
+// ask runs spoolctl against a balancer.
+func (b *balancer) ask(t *testing.T, args ...string) (status int, out, errs string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: b}
+	go s.Serve(l)
+	defer s.Close()
+	var stdout, stderr bytes.Buffer
+	status = run(t.Context(), append([]string{"-socket", path}, args...), func() time.Time { return now }, &stdout, &stderr)
+	return status, stdout.String(), stderr.String()
+}

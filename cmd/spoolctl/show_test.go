@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+const statusText = `spoolgate-2: No spare: one node carries everything: B is Down (for 1m0s)
+It is probably this box: 2 nodes fell silent
+
+print 198.18.0.10, masked, window 30m0s, ports 21 5011-5025: 6 bound MFDs, 1 open connection
+NODE  ADDRESS      HEALTH  SERVICE         FOR   MFDS  OPEN  REASON
+A     198.18.0.11  Up      Out of service  1m0s  3     2     stopped by the operator
+B     198.18.0.12  Down    In service      1m0s  3     2     port 5022 refused the connection 3 times in a row
+
+scan 198.18.0.20, transparent, window 1h0m0s, ports 21: 0 bound MFDs, 0 open connections
+NODE  ADDRESS      HEALTH   SERVICE     FOR   MFDS  OPEN  REASON
+A     198.18.0.21  Unknown  In service  1m0s  3     2     port 5022 refused the connection 3 times in a row
+`
+
+func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
+	at := func(d time.Duration, layout string) string { return now.Add(d).Local().Format(layout) }
+	for words, want := range map[string]string{
+		"status": statusText,
+		"who": `MFD          GROUP  NODE  FOR    WINDOW LEFT  OPEN  WHY
+198.18.1.20  print  A     1m30s  30m0s        2     fewest connections at its first contact
+`,
+		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
+			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
+			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
+		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
+		"test B": "done as asked.\n",
+	} {
+		if status, out, errs := new(balancer).ask(t, strings.Fields(words)...); status != 0 || out != want || errs != "" {
+			t.Errorf("%s: exit %d, %s\n%s\nwant\n%s", words, status, errs, out, want)
+		}
+	}
+	if _, out, _ := (&balancer{empty: true}).ask(t, "who"); out != "No bound MFD. One is bound at its first connection to the virtual address.\n" {
+		t.Errorf("nobody is bound: %q", out)
+	}
+}
+
+func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
+	status, out, errs := new(balancer).ask(t, "events", "-follow")
+	if status != exitFailed || strings.Count(out, "\n") != 2 || !strings.Contains(errs, "ended: EOF") {
+		t.Errorf("exit %d\n%s%s", status, out, errs)
+	}
+}
+
+func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
+	for words, want := range map[string]any{
+		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(),
+		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
+	} {
+		args := append(strings.Fields(words), "-json")
+		if words == "status" || words == "drain A stop" || words == "return A -json" {
+			args = append([]string{"-json"}, strings.Fields(strings.ReplaceAll(words, " A", " scan/A"))...)
+		}
+		_, out, errs := new(balancer).ask(t, args...)
+		got := reflect.New(reflect.TypeOf(want))
+		d := json.NewDecoder(strings.NewReader(out))
+		d.DisallowUnknownFields()
+		if err := d.Decode(got.Interface()); err != nil {
+			t.Errorf("%s: %v in %s%s", words, err, out, errs)
+			continue
+		}
+		a, _ := json.Marshal(got.Elem().Interface())
+		b, _ := json.Marshal(want)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: %s, want %s", words, a, b)
+		}
+	}
+	_, out, _ := new(balancer).ask(t, "events", "-follow", "-json")
+	for line := range strings.Lines(out) {
+		var e api.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Text == "" {
+			t.Errorf("a line of the stream: %q %v", line, err)
+		}
+	}
+}
