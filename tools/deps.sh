@@ -5,6 +5,7 @@ set -eu
 
 packages='
 conntrack
+curl
 dosfstools
 e2fsprogs
 fdisk

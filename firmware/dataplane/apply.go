@@ -40,10 +40,13 @@ func (t *Table) Apply(l Layout) error {
 	if err := t.allowWindows(l); err != nil {
 		return err
 	}
-	next := kernel{exists: true, nodes: nodes, up: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
-	for mark := range t.there.up {
-		if _, ok := nodes[mark]; ok {
+	next := kernel{exists: true, nodes: nodes, up: map[Mark]bool{}, waiting: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
+	for mark := range nodes {
+		if t.there.up[mark] {
 			next.up[mark] = true
+		}
+		if t.there.waiting[mark] {
+			next.waiting[mark] = true
 		}
 	}
 	for _, g := range l.Groups {
@@ -118,6 +121,9 @@ func (t *Table) writeElements(l Layout, next kernel) error {
 	want := t.sets.wanted(l, next)
 	for mark := range next.up {
 		want[t.sets.up] = append(want[t.sets.up], markElement(mark))
+	}
+	for mark := range next.waiting {
+		want[t.sets.waiting] = append(want[t.sets.waiting], markElement(mark))
 	}
 	for _, s := range t.sets.all() {
 		if s == t.sets.clients {

@@ -31,14 +31,58 @@ func (t *Table) Deal(plans map[netip.Addr][]Mark) error {
 func (t *Table) Change(up []Mark, plans map[netip.Addr][]Mark) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	set, err := t.known(up)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	return t.changePlans(set, plans)
+}
+
+// Wait says of which nodes it is not known yet whether they serve. A client that
+// is bound to one of them gets no answer to its SYN, which TCP repeats after a
+// second; clients of other nodes that are not up are dealt anew at once. When a
+// node turns out to serve, Change comes first.
+func (t *Table) Wait(nodes []Mark) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	set, err := t.known(nodes)
+	if err != nil {
+		return fmt.Errorf("wait for nodes: %w", err)
+	}
+	if err := t.changeMarks(t.sets.waiting, t.there.waiting, set); err != nil {
+		return err
+	}
+	if err := t.flush("change whom clients wait for"); err != nil {
+		return err
+	}
+	t.there.waiting = set
+	return nil
+}
+
+func (t *Table) known(marks []Mark) (map[Mark]bool, error) {
 	set := map[Mark]bool{}
-	for _, m := range up {
+	for _, m := range marks {
 		if _, ok := t.there.nodes[m]; !ok {
-			return fmt.Errorf("set up: no node has mark %d", m)
+			return nil, fmt.Errorf("no node has mark %d", m)
 		}
 		set[m] = true
 	}
-	return t.changePlans(set, plans)
+	return set, nil
+}
+
+func (t *Table) changeMarks(set *nftables.Set, is, want map[Mark]bool) error {
+	var add, del []nftables.SetElement
+	for m := range want {
+		if !is[m] {
+			add = append(add, markElement(m))
+		}
+	}
+	for m := range is {
+		if !want[m] {
+			del = append(del, markElement(m))
+		}
+	}
+	return t.change(set, add, del)
 }
 
 func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error {
@@ -60,18 +104,7 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 		g.plan = slices.Clone(plan)
 		groups[vip] = g
 	}
-	var add, del []nftables.SetElement
-	for m := range up {
-		if !t.there.up[m] {
-			add = append(add, markElement(m))
-		}
-	}
-	for m := range t.there.up {
-		if !up[m] {
-			del = append(del, markElement(m))
-		}
-	}
-	if err := t.change(t.sets.up, add, del); err != nil {
+	if err := t.changeMarks(t.sets.up, t.there.up, up); err != nil {
 		return err
 	}
 	for vip := range plans {

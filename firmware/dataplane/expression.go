@@ -76,6 +76,11 @@ func clearMark() rule {
 	return sum(&expr.Immediate{Register: regKey, Data: native(0)}, setMark())
 }
 
+// keepMark writes the packet's mark to its connection.
+func keepMark() rule {
+	return sum(loadMeta(expr.MetaKeyMARK, regKey), &expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey})
+}
+
 func noMark() rule { return sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(0))) }
 
 func flags(mask byte) rule {

@@ -14,10 +14,11 @@ import (
 // kernel is what the table holds: read at Open, kept up to date by each
 // transaction afterwards. Nobody else writes to the table.
 type kernel struct {
-	exists bool
-	nodes  map[Mark]netip.Addr
-	up     map[Mark]bool
-	groups map[netip.Addr]dealt
+	exists  bool
+	nodes   map[Mark]netip.Addr
+	up      map[Mark]bool
+	waiting map[Mark]bool
+	groups  map[netip.Addr]dealt
 }
 
 // dealt is what a group of the table has beside its rules.
@@ -56,7 +57,7 @@ func (k kernel) nameSources() {
 // read reads the table. A group counts when its chain of first packets is
 // reachable from the groups map.
 func (t *Table) read() (kernel, error) {
-	k := kernel{nodes: map[Mark]netip.Addr{}, up: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
+	k := kernel{nodes: map[Mark]netip.Addr{}, groups: map[netip.Addr]dealt{}}
 	tables, err := t.nft.ListTablesOfFamily(t.family.table)
 	if err != nil {
 		return k, err
@@ -72,12 +73,11 @@ func (t *Table) read() (kernel, error) {
 	for _, e := range nodes {
 		k.nodes[markOf(e.Key)] = t.family.address(e.Val)
 	}
-	up, err := t.nft.GetSetElements(t.sets.up)
-	if err != nil {
+	if k.up, err = t.readMarks(t.sets.up); err != nil {
 		return k, err
 	}
-	for _, e := range up {
-		k.up[markOf(e.Key)] = true
+	if k.waiting, err = t.readMarks(t.sets.waiting); err != nil {
+		return k, err
 	}
 	sources, err := t.nft.GetSetElements(t.sets.sources)
 	if err != nil {
@@ -103,6 +103,18 @@ func (t *Table) read() (kernel, error) {
 		k.groups[vip] = g
 	}
 	return k, nil
+}
+
+func (t *Table) readMarks(set *nftables.Set) (map[Mark]bool, error) {
+	elements, err := t.nft.GetSetElements(set)
+	if err != nil {
+		return nil, err
+	}
+	marks := map[Mark]bool{}
+	for _, e := range elements {
+		marks[markOf(e.Key)] = true
+	}
+	return marks, nil
 }
 
 func (t *Table) readAffinity(vip netip.Addr) (time.Duration, error) {

@@ -49,9 +49,21 @@ func commonChains(f family, s sets) []chain {
 		plainChain("window",
 			sum(direction(0), destination, dispatch(s.windows)),
 			sum(direction(1), f.load(f.source, regKey), dispatch(s.windows))),
-		plainChain("forget",
-			sum(f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(dynsetDelete, s.clients, 0)),
+		// A bound client whose node does not serve. While the box finds out
+		// whether the node is there its client waits: TCP asks again in a second.
+		plainChain("left",
+			sum(loadMeta(expr.MetaKeyMARK, regKey), in(s.waiting), verdict(expr.VerdictDrop)),
+			keepMark(),
 			clearMark()),
+		// Its binding goes only now that there is another node, and only if the
+		// map still names a lost one: a packet that raced this one may have bound
+		// the client anew already.
+		plainChain("forget",
+			keepMark(),
+			sum(f.packetClient(), through(s.clients), setMark()),
+			sum(loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up),
+				f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(dynsetDelete, s.clients, 0)),
+			sum(loadCt(expr.CtKeyMARK, regKey), setMark())),
 		// A forgotten or moved client is not bound back by the FIN of its old
 		// connection: only where the binding is still the connection's node.
 		plainChain("closing",
@@ -112,14 +124,15 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		sum(state(expr.CtStateBitINVALID), verdict(expr.VerdictDrop)),
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
-		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("forget")),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),
 		sum(noMark(), jump(dealChain(g.VirtualAddress))),
 		sum(isTCP(), noMark(), reset()),
+		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("forget")),
 		sum(f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity)),
 		// Read back: update does not overwrite, so whoever came first decides.
 		// Without it 3 to 8 of 240 clients that opened 17 ports at once were split.
 		sum(f.packetClient(), through(s.clients), setMark()),
-		sum(loadMeta(expr.MetaKeyMARK, regKey), &expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey}),
+		keepMark(),
 	}
 	// From here to the postrouting hook the packet mark says as whom the nodes
 	// see the client.

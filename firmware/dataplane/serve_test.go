@@ -150,3 +150,42 @@ func TestOtherPortsOfTheVirtualAddressAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestClientsOfANodeThatIsNotKnownYetWaitForIt is a box that has just started: the
+// first nodes answer before others do, and nobody may lose a binding by that.
+func TestClientsOfANodeThatIsNotKnownYetWaitForIt(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	s.serve(group(2))
+	s.must(s.table.Change(nil, nil))
+	s.must(s.table.Wait([]Mark{1}))
+	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, time.Hour}, {vip, printer(1), 2, time.Hour}}))
+	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: nil}))
+	if _, err := s.dial(printer(1), vip, 5011); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("nobody serves: %v, want refused", err)
+	}
+	if b, ok := s.binding(printer(1)); !ok || b.Mark != 2 {
+		t.Errorf("refused because nobody serves, and the binding is %+v", b)
+	}
+	s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+	landed := make(chan *visit)
+	go func() {
+		v, err := s.dial(printer(0), vip, 5011)
+		if err != nil {
+			t.Error(err)
+		}
+		landed <- v
+	}()
+	if !within(2*time.Second, func() bool {
+		out, err := s.printers.Output("ss", "-Htn", "state", "syn-sent")
+		s.must(err)
+		return out != ""
+	}) {
+		t.Error("the client of the node that is not known does not wait")
+	}
+	s.must(s.table.Change([]Mark{1, 2}, map[netip.Addr][]Mark{vip: {2}}))
+	s.must(s.table.Wait(nil))
+	if v := <-landed; v != nil && v.node != 1 {
+		t.Errorf("the client was bound to node 1 and is on node %d", v.node)
+	}
+}

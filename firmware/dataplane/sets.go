@@ -23,6 +23,7 @@ type sets struct {
 	clients *nftables.Set // VIP . client -> mark, with a timeout each
 	nodes   *nftables.Set // mark -> address
 	up      *nftables.Set // marks that may serve
+	waiting *nftables.Set // marks of which that is not known yet
 	same    *nftables.Set // mark . mark of every node: nft cannot compare two registers, so a look-up does
 	vips    *nftables.Set
 	sources *nftables.Set // packet mark -> VIP, of first packets that are to be masked
@@ -46,6 +47,7 @@ func newSets(table *nftables.Table, f family) sets {
 		clients: named("clients", pair(f.addr, f.addr), nftables.TypeMark),
 		nodes:   named("nodes", nftables.TypeMark, f.addr),
 		up:      set("up", nftables.TypeMark),
+		waiting: set("waiting", nftables.TypeMark),
 		same:    set("same", pair(nftables.TypeMark, nftables.TypeMark)),
 		vips:    set("vips", f.addr),
 		sources: named("sources", nftables.TypeMark, f.addr),
@@ -55,14 +57,14 @@ func newSets(table *nftables.Table, f family) sets {
 		windows: named("windows", f.addr, nftables.TypeVerdict),
 	}
 	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
-	for _, m := range []*nftables.Set{s.nodes, s.up, s.same, s.sources} {
+	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.same, s.sources} {
 		m.KeyByteOrder = binaryutil.NativeEndian
 	}
 	return s
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.same, s.vips, s.sources, s.hairpin, s.probes, s.groups, s.windows}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.probes, s.groups, s.windows}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
@@ -76,7 +78,7 @@ func addressElement(addrs ...netip.Addr) nftables.SetElement {
 }
 
 // wanted is what the sets hold for a layout. The clients are the kernel's own,
-// and up belongs to SetUp.
+// up belongs to Change, and waiting to Wait.
 func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement {
 	want := map[*nftables.Set][]nftables.SetElement{}
 	add := func(set *nftables.Set, e nftables.SetElement) { want[set] = append(want[set], e) }

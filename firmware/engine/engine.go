@@ -64,6 +64,7 @@ type Engine struct {
 	unapplied  bool             // the kernel lacks the configuration's groups and nodes
 	removed    []*member        // whose connections are cut once it has them
 	up         []dataplane.Mark // what the kernel has; nil before the first change
+	waiting    []dataplane.Mark // as the kernel has them
 	started    bool             // the first count of connections is done
 	writing    chan error       // the journal's answer; nil when none is written
 	saveSoon   bool             // the operator changed something that must last

@@ -31,6 +31,7 @@ type fakeKernel struct {
 	layout   dataplane.Layout
 	known    map[dataplane.Mark]netip.Addr
 	up       []dataplane.Mark
+	waiting  []dataplane.Mark
 	plans    map[netip.Addr][]dataplane.Mark
 	bindings map[netip.Addr]dataplane.Binding // by client
 	cuts     []dataplane.Mark
@@ -76,6 +77,11 @@ func (k *fakeKernel) Change(up []dataplane.Mark, plans map[netip.Addr][]dataplan
 	k.up = slices.Clone(up)
 	maps.Copy(k.plans, plans)
 	return nil
+}
+
+func (k *fakeKernel) Wait(nodes []dataplane.Mark) error {
+	k.waiting = slices.Clone(nodes)
+	return k.err()
 }
 
 func (k *fakeKernel) Bind(l []dataplane.Binding) error {

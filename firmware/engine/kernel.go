@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -18,6 +19,7 @@ type Kernel interface {
 	Adopt() (dataplane.Adopted, error)
 	Apply(dataplane.Layout) error
 	Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error
+	Wait([]dataplane.Mark) error
 	Bind([]dataplane.Binding) error
 	Refresh([]dataplane.Binding) error
 	Forget([]dataplane.Binding) error
@@ -81,7 +83,9 @@ func (e *Engine) program() {
 		}
 	}
 	up, left := e.serving()
-	if len(plans) == 0 && up == nil {
+	waiting := e.unknown()
+	awaited := slices.Equal(waiting, e.waiting)
+	if len(plans) == 0 && up == nil && awaited {
 		return
 	}
 	to := up
@@ -91,6 +95,13 @@ func (e *Engine) program() {
 	if err := e.opts.Kernel.Change(to, plans); err != nil {
 		e.refused(now, "a change of the plan", err)
 		return
+	}
+	if !awaited {
+		if err := e.opts.Kernel.Wait(waiting); err != nil {
+			e.refused(now, "a change of whom MFDs wait for", err)
+			return
+		}
+		e.waiting = waiting
 	}
 	if e.unset {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Notice, Text: "the kernel takes changes again and has the last one"})
@@ -138,6 +149,19 @@ func (e *Engine) serving() (up []dataplane.Mark, left []*member) {
 		return nil, nil
 	}
 	return up, left
+}
+
+// unknown are the nodes that no probe has told of since the box started. Their
+// MFDs wait instead of being moved to a node that happened to answer first.
+func (e *Engine) unknown() (out []dataplane.Mark) {
+	for _, g := range e.groups {
+		for _, m := range g.members {
+			if m.machine.Status().Health == api.Unknown {
+				out = append(out, dataplane.Mark(m.id))
+			}
+		}
+	}
+	return out
 }
 
 // cut ends the open connections of a node, so that its MFDs notice at once.

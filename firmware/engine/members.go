@@ -48,6 +48,11 @@ func (e *Engine) start() error {
 	}
 	bindings := kernel.Bindings
 	if fresh {
+		// Before there are bindings: an MFD that calls now shall not lose its own.
+		e.waiting = e.unknown()
+		if err := e.opts.Kernel.Wait(e.waiting); err != nil {
+			return err
+		}
 		bindings = e.remembered(record)
 		if err := e.opts.Kernel.Bind(bindings); err != nil {
 			return err

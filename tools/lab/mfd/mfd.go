@@ -7,9 +7,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -29,42 +31,81 @@ type MFD struct {
 // patience is how long a printer waits for a greeting.
 const patience = 10 * time.Second
 
-// Connection is an open connection to a terminal port.
+// Connection is an open connection and who answered it.
 type Connection struct {
 	node.Greeting
 	conn *net.TCPConn
 	in   *bufio.Reader
 }
 
-// Connect opens a connection to a port of the box and reads who answers.
+// Connect opens a connection to a terminal port, FTP or WebDAV of the box and
+// reads who answers.
 func (m *MFD) Connect(ctx context.Context, port uint16) (*Connection, error) {
 	conn, err := m.Namespace.Dial(ctx, m.Address, netip.AddrPortFrom(m.Box, port))
 	if err != nil {
 		return nil, err
 	}
+	return m.greeted(conn, port)
+}
+
+func (m *MFD) greeted(conn *net.TCPConn, port uint16) (*Connection, error) {
 	c := &Connection{conn: conn, in: bufio.NewReader(conn)}
-	if err := c.greet(); err != nil {
+	if err := c.greet(port); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("%s to port %d: %w", m.Address, port, err)
 	}
 	return c, nil
 }
 
-func (c *Connection) greet() error {
-	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+// greet reads who answers, in the words of the port: a terminal port says it by
+// itself, FTP in its welcome, WebDAV when it is asked.
+func (c *Connection) greet(port uint16) error {
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	line, err := c.in.ReadBytes('\n')
+	c.Port = port
+	var err error
+	switch port {
+	case node.FTP:
+		err = c.greetFTP()
+	case node.WebDAV:
+		err = c.greetWebDAV()
+	default:
+		var line []byte
+		if line, err = c.in.ReadBytes('\n'); err == nil {
+			err = json.Unmarshal(line, &c.Greeting)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
-	return json.Unmarshal(line, &c.Greeting)
+	return c.conn.SetDeadline(time.Time{})
 }
 
-// Exchange sends some bytes and expects them back.
+func (c *Connection) greetFTP() error {
+	line, err := c.in.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	c.Node, c.Client = parseWelcome(line)
+	return nil
+}
+
+func (c *Connection) greetWebDAV() error {
+	if _, err := io.WriteString(c.conn, "OPTIONS / HTTP/1.1\r\nHost: box\r\n\r\n"); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	c.Node = resp.Header.Get(node.HeaderNode)
+	c.Client, err = netip.ParseAddrPort(resp.Header.Get(node.HeaderClient))
+	return err
+}
+
+// Exchange sends some bytes to a terminal port and expects them back.
 func (c *Connection) Exchange() error {
 	sent := rand.Text() + "\n"
 	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
@@ -102,19 +143,25 @@ func (c *Connection) Abort() error {
 }
 
 // ConnectAll opens a connection to each port at the same moment.
-func (m *MFD) ConnectAll(ctx context.Context, ports []uint16) ([]*Connection, error) {
+func (m *MFD) ConnectAll(ports []uint16) ([]*Connection, error) {
+	to := make([]netip.AddrPort, len(ports))
+	for i, p := range ports {
+		to[i] = netip.AddrPortFrom(m.Box, p)
+	}
+	conns, err := m.Namespace.DialAll(m.Address, to)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]*Connection, len(ports))
 	errs := make([]error, len(ports))
 	var open sync.WaitGroup
 	for i, p := range ports {
-		open.Go(func() { all[i], errs[i] = m.Connect(ctx, p) })
+		open.Go(func() { all[i], errs[i] = m.greeted(conns[i], p) })
 	}
 	open.Wait()
-	for _, err := range errs {
-		if err != nil {
-			CloseAll(all)
-			return nil, err
-		}
+	if err := errors.Join(errs...); err != nil {
+		CloseAll(all)
+		return nil, err
 	}
 	return all, nil
 }
@@ -135,3 +182,6 @@ func TerminalPorts() (out []uint16) {
 	}
 	return out
 }
+
+// Ports are all that the requirement wants passed: TerminalPorts, WebDAV and FTP.
+func Ports() []uint16 { return append(TerminalPorts(), node.WebDAV, node.FTP) }

@@ -33,19 +33,20 @@ type FTPMode string
 
 // The modes. All are passive, as the requirement has it.
 const (
-	PASV FTPMode = "PASV"
-	EPSV FTPMode = "EPSV"
-	FTPS FTPMode = "AUTH TLS"
+	PASV    FTPMode = "PASV"
+	EPSV    FTPMode = "EPSV"
+	TLSPASV FTPMode = "PASV over TLS"
+	TLSEPSV FTPMode = "EPSV over TLS"
 )
 
 // FTP uploads size bytes, downloads them and compares. The printer connects to
 // the address that the reply to PASV names, as real ones do.
 func (m *MFD) FTP(ctx context.Context, mode FTPMode, size int64) (Scan, error) {
 	options := []ftp.DialOption{
-		ftp.DialWithContext(ctx), ftp.DialWithTrustPasvIP(true), ftp.DialWithDisabledEPSV(mode == PASV),
+		ftp.DialWithContext(ctx), ftp.DialWithTrustPasvIP(true), ftp.DialWithDisabledEPSV(mode == PASV || mode == TLSPASV),
 		ftp.DialWithDialFunc(func(_, address string) (net.Conn, error) { return m.dial(ctx, address) }),
 	}
-	if mode == FTPS {
+	if mode == TLSPASV || mode == TLSEPSV {
 		options = append(options, ftp.DialWithExplicitTLS(&tls.Config{InsecureSkipVerify: true}))
 	}
 	begin := time.Now()
@@ -101,16 +102,21 @@ func (w *welcome) Write(b []byte) (int, error) {
 }
 
 func (w *welcome) parse() (name string, as netip.Addr) {
-	_, rest, found := strings.Cut(w.text.String(), "node ")
+	name, from := parseWelcome(w.text.String())
+	return name, from.Addr()
+}
+
+func parseWelcome(text string) (name string, from netip.AddrPort) {
+	_, rest, found := strings.Cut(text, "node ")
 	if !found {
-		return "", netip.Addr{}
+		return "", netip.AddrPort{}
 	}
 	fields := strings.Fields(rest)
 	if len(fields) < 3 {
-		return "", netip.Addr{}
+		return "", netip.AddrPort{}
 	}
-	from, _ := netip.ParseAddrPort(fields[2])
-	return fields[0], from.Addr()
+	from, _ = netip.ParseAddrPort(fields[2])
+	return fields[0], from
 }
 
 // WebDAV uploads size bytes with a pause in the middle, downloads them and

@@ -81,6 +81,39 @@ func (n *Namespace) Down(link string) error {
 	return nil
 }
 
+// Remove deletes a link; a cable goes with both of its ends.
+func (n *Namespace) Remove(link string) error {
+	l, err := n.link(link)
+	if err != nil {
+		return err
+	}
+	if err := n.handle.LinkDel(l); err != nil {
+		return fmt.Errorf("remove %s: %w", link, err)
+	}
+	return nil
+}
+
+// MAC is the hardware address of a link.
+func (n *Namespace) MAC(link string) (net.HardwareAddr, error) {
+	l, err := n.link(link)
+	if err != nil {
+		return nil, err
+	}
+	return l.Attrs().HardwareAddr, nil
+}
+
+// SetMAC gives a link another hardware address.
+func (n *Namespace) SetMAC(link string, mac net.HardwareAddr) error {
+	l, err := n.link(link)
+	if err != nil {
+		return err
+	}
+	if err := n.handle.LinkSetHardwareAddr(l, mac); err != nil {
+		return fmt.Errorf("hardware address %s of %s: %w", mac, link, err)
+	}
+	return nil
+}
+
 // Address gives a link addresses.
 func (n *Namespace) Address(link string, prefixes ...netip.Prefix) error {
 	l, err := n.link(link)

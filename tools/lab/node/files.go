@@ -70,6 +70,9 @@ func (d *ftpDriver) GetSettings() (*ftp.Settings, error) {
 		// any box the client that asked is the one that may fetch.
 		PasvConnectionsCheck: ftp.IPMatchRequired,
 	}
+	if d.PassiveAddress.IsValid() {
+		s.PublicHost = d.PassiveAddress.String()
+	}
 	if p := d.PassivePorts; p[0] != 0 {
 		s.PassiveTransferPortRange = &ftp.PortRange{Start: int(p[0]), End: int(p[1])}
 	}

@@ -36,6 +36,9 @@ type Config struct {
 	Dir string
 	// PassivePorts is the range of FTP's data ports; zero leaves it open.
 	PassivePorts [2]uint16
+	// PassiveAddress is what PASV names; invalid is Address. Where nobody can
+	// rewrite the reply, over TLS, it has to be the virtual address.
+	PassiveAddress netip.Addr
 	// FTPS offers AUTH TLS.
 	FTPS bool
 	// NoFTP leaves port 21 to another server in the same namespace.
@@ -56,6 +59,9 @@ type server struct {
 	mu      sync.Mutex
 	running map[uint16]service
 	delay   time.Duration
+	// accepted counts what accept() returned, by port: a half-open probe never
+	// comes so far.
+	accepted map[uint16]int
 }
 
 // service is what listens on one port.
@@ -64,7 +70,7 @@ type service interface{ io.Closer }
 // Serve runs a node in the namespace of this process until ctx ends or the
 // commands do.
 func Serve(ctx context.Context, c Config, commands io.Reader, answers io.Writer) error {
-	s := &server{Config: c, running: map[uint16]service{}}
+	s := &server{Config: c, running: map[uint16]service{}, accepted: map[uint16]int{}}
 	defer s.stopAll()
 	for _, p := range s.ports() {
 		if err := s.start(p); err != nil {
@@ -93,10 +99,11 @@ func (s *server) start(port uint16) error {
 		return nil
 	}
 	at := netip.AddrPortFrom(s.Address, port)
-	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at))
+	opened, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at))
 	if err != nil {
 		return fmt.Errorf("node %s: %w", s.Name, err)
 	}
+	l := counted{opened, s, port}
 	switch port {
 	case FTP:
 		s.running[port], err = s.serveFTP(l)
@@ -109,6 +116,23 @@ func (s *server) start(port uint16) error {
 		return errors.Join(fmt.Errorf("node %s: port %d: %w", s.Name, port, err), l.Close())
 	}
 	return nil
+}
+
+// counted counts the connections of a listener.
+type counted struct {
+	net.Listener
+	server *server
+	port   uint16
+}
+
+func (c counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.server.mu.Lock()
+		c.server.accepted[c.port]++
+		c.server.mu.Unlock()
+	}
+	return conn, err
 }
 
 func (s *server) stop(port uint16) error {

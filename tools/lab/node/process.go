@@ -16,13 +16,14 @@ import (
 
 // command is what a node is told, one JSON value a line.
 type command struct {
-	Do    string        `json:"do"` // stop, start, delay
+	Do    string        `json:"do"` // stop, start, delay, accepted
 	Port  uint16        `json:"port,omitempty"`
 	Delay time.Duration `json:"delay,omitempty"`
 }
 
 type outcome struct {
 	Error string `json:"error,omitempty"`
+	Count int    `json:"count,omitempty"`
 }
 
 // obey carries out commands until there are no more. The first answer says that
@@ -39,7 +40,8 @@ func (s *server) obey(commands io.Reader, answers *json.Encoder) error {
 			return fmt.Errorf("node %s: command: %w", s.Name, err)
 		}
 		var done outcome
-		if err := s.carryOut(c); err != nil {
+		var err error
+		if done.Count, err = s.carryOut(c); err != nil {
 			done.Error = err.Error()
 		}
 		if err := answers.Encode(done); err != nil {
@@ -48,19 +50,23 @@ func (s *server) obey(commands io.Reader, answers *json.Encoder) error {
 	}
 }
 
-func (s *server) carryOut(c command) error {
+func (s *server) carryOut(c command) (count int, err error) {
 	switch c.Do {
 	case "stop":
-		return s.stop(c.Port)
+		return 0, s.stop(c.Port)
 	case "start":
-		return s.start(c.Port)
+		return 0, s.start(c.Port)
 	case "delay":
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.delay = c.Delay
-		return nil
+		return 0, nil
+	case "accepted":
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.accepted[c.Port], nil
 	}
-	return fmt.Errorf("there is no command %q", c.Do)
+	return 0, fmt.Errorf("there is no command %q", c.Do)
 }
 
 // Process is a node that runs.
@@ -92,32 +98,43 @@ func Start(ns *netns.Namespace, c Config, program string, args ...string) (*Proc
 	if err := ns.Start(p.cmd); err != nil {
 		return nil, fmt.Errorf("node %s: %w", c.Name, err)
 	}
-	if err := p.answer(); err != nil {
+	if _, err := p.answer(); err != nil {
 		return nil, errors.Join(err, p.Kill())
 	}
 	return p, nil
 }
 
-func (p *Process) answer() error {
+func (p *Process) answer() (int, error) {
 	line, err := p.answers.ReadBytes('\n')
 	if err != nil {
-		return fmt.Errorf("node %s ended: %w", p.Name, err)
+		return 0, fmt.Errorf("node %s ended: %w", p.Name, err)
 	}
 	var o outcome
 	if err := json.Unmarshal(line, &o); err != nil {
-		return fmt.Errorf("node %s: %w", p.Name, err)
+		return 0, fmt.Errorf("node %s: %w", p.Name, err)
 	}
 	if o.Error != "" {
-		return errors.New(o.Error)
+		return 0, errors.New(o.Error)
 	}
-	return nil
+	return o.Count, nil
 }
 
 func (p *Process) tell(c command) error {
+	_, err := p.ask(c)
+	return err
+}
+
+func (p *Process) ask(c command) (int, error) {
 	if err := json.NewEncoder(p.in).Encode(c); err != nil {
-		return fmt.Errorf("node %s: %w", p.Name, err)
+		return 0, fmt.Errorf("node %s: %w", p.Name, err)
 	}
 	return p.answer()
+}
+
+// Accepted is how many connections accept() has returned on a port since the
+// node started.
+func (p *Process) Accepted(port uint16) (int, error) {
+	return p.ask(command{Do: "accepted", Port: port})
 }
 
 // StopService closes one port and resets what is open on it.

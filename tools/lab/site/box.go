@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,6 +25,8 @@ type Box struct {
 	Namespace *netns.Namespace
 	Dir       string // of configuration, state and socket
 	program   string
+	site      *Site
+	mac       map[string]net.HardwareAddr // of its interfaces
 	cmd       *exec.Cmd
 	ended     chan struct{} // closed when it has ended with end
 	end       error
@@ -32,25 +35,10 @@ type Box struct {
 // AddBox puts a box into the site and starts its balancer. extra are lines of
 // the configuration within the group, or after it.
 func (s *Site) AddBox(extra ...string) (*Box, error) {
-	space, err := s.space()
-	if err != nil {
+	b := &Box{Dir: filepath.Join(s.dir, "box"), program: s.Program, site: s, mac: map[string]net.HardwareAddr{}}
+	if err := b.boot(); err != nil {
 		return nil, err
 	}
-	if err := s.plug(space, "service", printerSwitch); err != nil {
-		return nil, err
-	}
-	if err := space.Address("service", netip.PrefixFrom(BoxAddress, Network.Bits()), netip.PrefixFrom(VIP, 32)); err != nil {
-		return nil, err
-	}
-	if s.TwoArms {
-		if err := s.plug(space, "nodes", nodeSwitch); err != nil {
-			return nil, err
-		}
-		if err := space.Address("nodes", netip.PrefixFrom(nodeGateway, nodeNetwork.Bits())); err != nil {
-			return nil, err
-		}
-	}
-	b := &Box{Namespace: space, Dir: filepath.Join(s.dir, "box"), program: s.Program}
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -65,6 +53,60 @@ func (s *Site) AddBox(extra ...string) (*Box, error) {
 	return b, nil
 }
 
+// boot makes the box's namespace: an empty kernel, the addresses and the cables.
+func (b *Box) boot() (err error) {
+	if b.Namespace, err = b.site.space(); err != nil {
+		return err
+	}
+	if err := b.plug("service", printerSwitch, netip.PrefixFrom(BoxAddress, Network.Bits()), netip.PrefixFrom(VIP, 32)); err != nil {
+		return err
+	}
+	if !b.site.TwoArms {
+		return nil
+	}
+	return b.plug("nodes", nodeSwitch, netip.PrefixFrom(nodeGateway, nodeNetwork.Bits()))
+}
+
+// plug joins the box to a switch. Its interface keeps its MAC over a reboot.
+func (b *Box) plug(link, bridge string, addresses ...netip.Prefix) error {
+	if _, err := b.site.plug(b.Namespace, link, bridge); err != nil {
+		return err
+	}
+	if mac := b.mac[link]; mac != nil {
+		if err := b.Namespace.SetMAC(link, mac); err != nil {
+			return err
+		}
+	}
+	mac, err := b.Namespace.MAC(link)
+	if err != nil {
+		return err
+	}
+	b.mac[link] = mac
+	return b.Namespace.Address(link, addresses...)
+}
+
+// PowerOff cuts the box's power: the balancer ends without warning and the
+// kernel's memory is lost. What is on the disk stays.
+func (b *Box) PowerOff() error {
+	if err := b.Kill(); err != nil {
+		return err
+	}
+	for link := range b.mac {
+		if err := b.Namespace.Remove(link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PowerOn starts the box again, with an empty kernel.
+func (b *Box) PowerOn() error {
+	if err := b.boot(); err != nil {
+		return err
+	}
+	return b.Start()
+}
+
 // Config is a configuration of the site's group with short times. Lines of
 // extra that name a key replace it.
 func (s *Site) Config(extra ...string) string {
@@ -72,7 +114,7 @@ func (s *Site) Config(extra ...string) string {
 		"[[group]]",
 		fmt.Sprintf("virtual_address = %q", VIP),
 	}
-	checks := map[string]string{"interval": `"100ms"`, "timeout": `"60ms"`, "misses": "3", "up_delay": `"300ms"`}
+	checks := map[string]string{"interval": `"200ms"`, "timeout": `"150ms"`, "misses": "3", "up_delay": `"500ms"`}
 	for _, line := range extra {
 		if key, value, ok := strings.Cut(strings.TrimPrefix(line, "checks."), " = "); ok && strings.HasPrefix(line, "checks.") {
 			checks[key] = value
@@ -182,4 +224,19 @@ func (b *Box) Await(ctx context.Context, what string, is func(api.Snapshot) bool
 		}
 	}
 	return last, fmt.Errorf("%s did not come: %+v", what, last)
+}
+
+// AwaitEvent waits for an event, among those since seq, and returns it.
+func (b *Box) AwaitEvent(ctx context.Context, what string, seq uint64, is func(api.Event) bool) (api.Event, error) {
+	var heard []string
+	for e, err := range b.FollowEvents(ctx, seq) {
+		if err != nil {
+			return e, fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		if is(e) {
+			return e, nil
+		}
+		heard = append(heard, e.Text)
+	}
+	return api.Event{}, fmt.Errorf("no event told of %s, only of:\n%s", what, strings.Join(heard, "\n"))
 }

@@ -66,6 +66,7 @@ type Site struct {
 type Node struct {
 	*node.Process
 	Namespace *netns.Namespace
+	cable     string // at the switch
 }
 
 const (
@@ -112,15 +113,34 @@ func (s *Site) space() (*netns.Namespace, error) {
 	return n, err
 }
 
-// plug joins a namespace to a switch by a cable that is called name there.
-func (s *Site) plug(n *netns.Namespace, name, bridge string) error {
+// plug joins a namespace to a switch by a cable that is called name there, and
+// returns what the cable is called at the switch.
+func (s *Site) plug(n *netns.Namespace, name, bridge string) (cable string, err error) {
 	s.links++
-	cable := fmt.Sprintf("port%d", s.links)
+	cable = fmt.Sprintf("port%d", s.links)
 	if err := netns.Pair(s.Switch, cable, n, name); err != nil {
-		return err
+		return "", err
 	}
-	return s.Switch.Plug(cable, bridge)
+	return cable, s.Switch.Plug(cable, bridge)
 }
+
+// Rack puts a machine without an address into the site, its interface called
+// service.
+func (s *Site) Rack() (*netns.Namespace, error) {
+	space, err := s.space()
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.plug(space, "service", printerSwitch)
+	return space, err
+}
+
+// PullCable takes the i-th node off the network, as a power cut of it does: what
+// is sent to it meets silence.
+func (s *Site) PullCable(i int) error { return s.Switch.Down(s.Nodes[i].cable) }
+
+// PutCable ends PullCable.
+func (s *Site) PutCable(i int) error { return s.Switch.Up(s.Nodes[i].cable) }
 
 // NodeAddress is the address of the i-th node, from 0.
 func (s *Site) NodeAddress(i int) netip.Addr {
@@ -143,7 +163,7 @@ func (s *Site) addMFDs(n int) error {
 	if err != nil {
 		return err
 	}
-	if err := s.plug(space, port, printerSwitch); err != nil {
+	if _, err := s.plug(space, port, printerSwitch); err != nil {
 		return err
 	}
 	for i := range n {
@@ -168,7 +188,8 @@ func (s *Site) addNode(i int) error {
 	if s.TwoArms {
 		bridge, bits = nodeSwitch, nodeNetwork.Bits()
 	}
-	if err := s.plug(space, port, bridge); err != nil {
+	cable, err := s.plug(space, port, bridge)
+	if err != nil {
 		return err
 	}
 	address := s.NodeAddress(i)
@@ -180,7 +201,7 @@ func (s *Site) addNode(i int) error {
 			return err
 		}
 	}
-	s.Nodes = append(s.Nodes, &Node{Namespace: space})
+	s.Nodes = append(s.Nodes, &Node{Namespace: space, cable: cable})
 	return s.StartNode(i)
 }
 

@@ -1,0 +1,211 @@
+package acceptance
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/event"
+	"spoolgate/tools/lab/node"
+	"spoolgate/tools/lab/site"
+)
+
+// B3: a capture on the node shows probes that are SYN, SYN-ACK and RST and
+// nothing else, from the box's own address, evenly with jitter; accept() never
+// returns one, not even on 5022, which printers use too.
+func TestProbesAreHalfOpenFromOneSourceAndNeverAccepted(t *testing.T) {
+	t.Parallel()
+	const interval, rounds = 200 * time.Millisecond, 25
+	p := open(t, site.Options{Nodes: 1, MFDs: 1})
+	visitor := p.visit(p.MFDs[0], node.TS)
+	talk := map[netip.AddrPort]string{} // flags, by the probe's own end
+	begun := map[uint16][]time.Time{}
+	words := map[byte]string{syn: "SYN ", syn | ack: "SYN-ACK ", rst: "RST ", rst | ack: "RST ", ack: "ACK ", fin | ack: "FIN "}
+	p.capture(p.Nodes[0].Namespace, "eth0", func(s segment) bool {
+		probed, own := s.to, s.from
+		if s.from.Addr() == p.NodeAddress(0) {
+			probed, own = s.from, s.to
+		}
+		if probed.Port() != node.SPOC && probed.Port() != node.TS || own.Addr() == site.VIP {
+			return true // the visitor's
+		}
+		if own.Addr() != site.BoxAddress {
+			t.Errorf("a probe from %s", own.Addr())
+		}
+		if s.flags == syn {
+			begun[probed.Port()] = append(begun[probed.Port()], s.at)
+		}
+		talk[own] += words[s.flags]
+		return len(begun[node.SPOC]) <= rounds || len(begun[node.TS]) <= rounds
+	})
+	whole := 0
+	for own, heard := range talk {
+		if heard == "SYN SYN-ACK RST " {
+			whole++
+		} else if !strings.HasPrefix("SYN SYN-ACK RST ", heard) && !strings.HasSuffix("SYN SYN-ACK RST ", heard) {
+			t.Errorf("probe from %s: %s", own, heard)
+		}
+	}
+	if whole < 2*rounds-4 { // the first and the last may be cut off
+		t.Errorf("only %d whole probes", whole)
+	}
+	for port, at := range begun {
+		uneven := 0
+		for i, b := range at[1:] {
+			gap := b.Sub(at[i])
+			if gap < interval*8/10 || gap > interval*2 {
+				t.Errorf("port %d: %s between two probes", port, gap)
+			}
+			if gap < interval-time.Millisecond || gap > interval+time.Millisecond {
+				uneven++
+			}
+		}
+		if mean := at[len(at)-1].Sub(at[0]) / time.Duration(len(at)-1); mean < interval*95/100 || mean > interval*110/100 {
+			t.Errorf("port %d is probed every %s, want %s", port, mean, interval)
+		}
+		if uneven < rounds/4 {
+			t.Errorf("port %d: only %d of %d gaps show jitter", port, uneven, len(at)-1)
+		}
+	}
+	p.must(visitor.Exchange())
+	for port, want := range map[uint16]int{node.SPOC: 0, node.TS: 1} {
+		if got, err := p.Nodes[0].Accepted(port); err != nil || got != want {
+			t.Errorf("port %d: accept() returned %d connections, want %d (%v)", port, got, want, err)
+		}
+	}
+}
+
+// B4: one service that stops takes its node out, and the event names the port.
+func TestOneStoppedServiceTakesTheNodeOutByName(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2})
+	p.must(p.Nodes[0].StopService(node.SPOC))
+	p.awaitEvent("the stopped service", 0, func(e api.Event) bool {
+		return e.Kind == event.NodeHealth && e.Node == "A" && strings.Contains(e.Text, "port 5555 refused the connection 3 times in a row")
+	})
+	if n := p.awaitHealth(0, api.Down); n.Ports[0].Misses < 3 || n.Ports[1].Misses != 0 {
+		t.Errorf("ports: %+v", n.Ports)
+	}
+}
+
+// B6: whatever way a firewall refuses, the node is Down, and the reason says
+// which way.
+func TestFirewallsThatDropOrRejectEachHaveTheirReason(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 3, MFDs: 0})
+	for i, way := range []struct{ rule, reason string }{
+		{"drop", "port 5555 did not answer"},
+		{"reject with tcp reset", "port 5555 refused the connection"},
+		{"reject with icmp type admin-prohibited", "port 5555 could not be reached (prohibited by a firewall, says " + p.NodeAddress(2).String() + ")"},
+	} {
+		p.shell(i, "nft 'table ip fw { chain in { type filter hook input priority 0; tcp dport 5555 "+way.rule+"; }; }'")
+		if i == 2 { // the last one: with nobody left the box would doubt itself
+			p.shell(0, "nft flush table ip fw")
+			p.awaitHealth(0, api.Up)
+		}
+		if n := p.awaitHealth(i, api.Down); !strings.HasPrefix(n.HealthReason, way.reason) {
+			t.Errorf("%s: %q, want %q", way.rule, n.HealthReason, way.reason)
+		}
+	}
+}
+
+// B7: two probes of three lost, again and again, never make a node Down; three
+// in a row do.
+func TestTwoOfThreeLostProbesNeverMakeANodeDown(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2})
+	begin := p.now()
+	p.shell(0, "nft 'table ip fw { chain in { type filter hook input priority 0; tcp dport 5555 tcp flags == syn numgen inc mod 3 != 2 drop; }; }'")
+	lost, answered := 0, 0
+	p.awaitNode(0, "is probed often", func(api.Node) bool {
+		all, err := p.box.Probes(t.Context(), "print", "A")
+		p.must(err)
+		lost, answered = 0, 0
+		for _, probe := range all[0].Probes {
+			if probe.Outcome == api.Open {
+				answered++
+			} else {
+				lost++
+			}
+		}
+		return lost >= 20
+	})
+	if answered < lost/3 {
+		t.Errorf("%d probes lost, %d answered", lost, answered)
+	}
+	events, err := p.box.Events(t.Context(), begin)
+	p.must(err)
+	for _, e := range events {
+		if e.Kind == event.NodeHealth && strings.Contains(e.Text, "Down") {
+			t.Errorf("after two lost probes: %s", e.Text)
+		}
+	}
+	p.shell(0, "nft add rule ip fw in tcp dport 5555 drop")
+	p.awaitHealth(0, api.Down)
+}
+
+// B8: a node that comes back is Starting for the whole up-delay from the first
+// success; a failure in between starts the delay anew, and no printer reaches
+// the node before.
+func TestReturningNodeServesOnlyAfterAnUnbrokenUpDelay(t *testing.T) {
+	t.Parallel()
+	const delay = 1500 * time.Millisecond
+	p := open(t, site.Options{Nodes: 2, MFDs: 40}, `checks.up_delay = "1500ms"`)
+	p.must(p.Nodes[0].Kill())
+	p.awaitHealth(0, api.Down)
+	p.must(p.StartNode(0))
+	first := p.awaitNode(0, "Starting, and answers", func(n api.Node) bool { return n.Health == api.Starting && !n.UpAt.IsZero() })
+	p.must(p.Nodes[0].StopService(node.TS))
+	p.awaitNode(0, "misses a probe", func(n api.Node) bool { return n.Ports[1].Misses > 0 && n.UpAt.IsZero() })
+	p.must(p.Nodes[0].StartService(node.TS))
+	anew := time.Now()
+	again := p.awaitNode(0, "answers again", func(n api.Node) bool { return n.Health == api.Starting && n.UpAt.After(first.UpAt) })
+	if again.UpAt.Before(anew.Add(delay)) {
+		t.Errorf("Up at %s, that is %s after it answered again; want %s", again.UpAt, again.UpAt.Sub(anew), delay)
+	}
+	for _, at := range p.landings(p.MFDs[:20], 5011) {
+		if at != "B" {
+			t.Errorf("a printer reached %s, which is Starting", at)
+		}
+	}
+	up := p.awaitHealth(0, api.Up)
+	if up.HealthSince.Before(again.UpAt) {
+		t.Errorf("Up since %s, promised for %s", up.HealthSince, again.UpAt)
+	}
+	if at := p.landings(p.MFDs[20:21], 5011); at[0] != "A" {
+		t.Errorf("the next printer went to %s; A has none", at[0])
+	}
+}
+
+// B10: after a reboot of the box a node that is down is not used even once; one
+// that was up all along is used at once, without the up-delay.
+func TestRebootedBoxNeverUsesADownNodeAndOthersAtOnce(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 20}, `checks.up_delay = "10m"`)
+	p.landings(p.MFDs, 5011)
+	p.must(p.box.PowerOff())
+	p.must(p.Nodes[0].Kill())
+	wire := p.sniffer(p.Nodes[0].Namespace, "eth0")
+	p.must(p.box.PowerOn())
+	p.awaitHealth(1, api.Up)
+	for _, at := range p.landings(p.MFDs, 5011) {
+		if at != "B" {
+			t.Errorf("a printer reached %s", at)
+		}
+	}
+	p.awaitHealth(0, api.Down)
+	p.must(wire.SetReadDeadline(time.Unix(1, 0)))
+	p.must(wire.SetReadDeadline(time.Now().Add(50 * time.Millisecond))) // what has come is there already
+	frame := make([]byte, 2048)
+	for {
+		size, _, err := wire.ReadFrom(frame)
+		if err != nil {
+			break
+		}
+		if s, ok := parse(frame[:size]); ok && s.from.Addr() == site.VIP {
+			t.Errorf("a printer was sent to the node that is down: %s to %s", s.from, s.to)
+		}
+	}
+}
