@@ -1,0 +1,177 @@
+// Package vm runs the box in QEMU for tests and for make run: started from its
+// disk through its boot loader, watched on the serial console, with the button
+// pressed and the lamps read from outside.
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config is one virtual box.
+type Config struct {
+	// Disk is the image as tools/image makes it. It is written to: hand in a
+	// copy (see CopyDisk) to keep the original.
+	Disk string
+	// Firmware is U-Boot, in the image's build folder: u-boot.bin.
+	Firmware string
+	// Service and Management are tap devices (see OpenTap) that become the two
+	// interfaces; nil connects one to nothing.
+	Service, Management *os.File
+	// Log also gets what the console says, when not nil.
+	Log func(line string)
+	// Namespace, when not empty, is a network namespace's file to start QEMU in;
+	// taps that were opened already need none.
+	Extra []string // further arguments of QEMU
+}
+
+// VM is a running box.
+type VM struct {
+	*Console
+	cmd     *exec.Cmd
+	monitor *monitor
+	done    chan struct{}
+	mu      sync.Mutex
+	said    strings.Builder // what QEMU itself complained about
+	err     error           // of its end; valid after done
+}
+
+// Start powers the box on. It is switched off when ctx ends, at the latest.
+func Start(ctx context.Context, c Config) (*VM, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	v := &VM{done: make(chan struct{})}
+	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "512",
+		"-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Firmware,
+		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",
+		"-device", "i6300esb", "-device", "virtio-rng-pci",
+		"-serial", "stdio", "-chardev", "socket,id=qmp,fd=3", "-mon", "chardev=qmp,mode=control")
+	v.cmd.ExtraFiles = []*os.File{theirs}
+	for i, nic := range []*os.File{c.Service, c.Management} {
+		v.addNIC(fmt.Sprintf("nic%d", i), 2+i, nic)
+	}
+	v.cmd.Args = append(v.cmd.Args, c.Extra...)
+	// With the test's end, even a sudden one, ends the machine.
+	v.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := v.start(ctx, c, ours); err != nil {
+		ours.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *VM) addNIC(id string, slot int, tap *os.File) {
+	peer := "hubport,hubid=" + fmt.Sprint(slot) + ",id=" + id
+	if tap != nil {
+		v.cmd.ExtraFiles = append(v.cmd.ExtraFiles, tap)
+		peer = fmt.Sprintf("tap,fd=%d,id=%s", 2+len(v.cmd.ExtraFiles), id)
+	}
+	v.cmd.Args = append(v.cmd.Args, "-netdev", peer,
+		"-device", fmt.Sprintf("virtio-net-pci,netdev=%s,addr=%d,romfile=,mac=52:54:00:53:47:%02x", id, slot, slot))
+}
+
+func (v *VM) start(ctx context.Context, c Config, qmp *os.File) error {
+	in, err := v.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := v.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	v.cmd.Stderr = writer(func(p []byte) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.said.Write(p)
+	})
+	if err := v.cmd.Start(); err != nil {
+		return fmt.Errorf("start QEMU (make deps installs it): %w", err)
+	}
+	v.Console = newConsole(in, c.Log)
+	go func() {
+		v.Console.read(out)
+		v.err = v.cmd.Wait()
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.Console.close(fmt.Errorf("the machine ended: %v %s", v.err, v.said.String()))
+		close(v.done)
+	}()
+	go func() {
+		select {
+		case <-ctx.Done():
+			v.CutPower()
+		case <-v.done:
+		}
+	}()
+	conn, err := net.FileConn(qmp)
+	if err != nil {
+		v.CutPower()
+		return err
+	}
+	qmp.Close()
+	if v.monitor, err = newMonitor(conn); err != nil {
+		v.CutPower()
+		return errors.Join(err, errors.New(v.said.String()))
+	}
+	return nil
+}
+
+// CutPower ends the machine as a pulled plug does, and waits for its end.
+func (v *VM) CutPower() {
+	// An error means that it has ended by itself.
+	_ = v.cmd.Process.Kill()
+	<-v.done
+}
+
+// Done is closed when the machine has ended.
+func (v *VM) Done() <-chan struct{} { return v.done }
+
+// PressButton presses and releases the front panel's button: QEMU pulses line 3
+// of its PL061 for 100 ms.
+func (v *VM) PressButton() error {
+	_, err := v.monitor.execute("system_powerdown", nil)
+	return err
+}
+
+// Lines are the levels of the PL061's 8 lines, line 0 in bit 0: see board.Virt
+// for what is on them.
+func (v *VM) Lines() (byte, error) {
+	// The address masks the bits: at offset 0x3fc all of them are read.
+	text, err := v.monitor.human("xp /1bx 0x90303fc")
+	if err != nil {
+		return 0, err
+	}
+	_, value, _ := strings.Cut(text, ":")
+	var b byte
+	if _, err := fmt.Sscanf(strings.TrimSpace(value), "0x%x", &b); err != nil {
+		return 0, fmt.Errorf("read the lines from %q: %w", text, err)
+	}
+	return b, nil
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("monitor: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "monitor"), os.NewFile(uintptr(fds[1]), "monitor"), nil
+}
+
+type writer func(p []byte)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
+}
