@@ -69,6 +69,9 @@ type Media struct {
 	// the boot partition, completes it and hands it over; otherwise it is part
 	// of the slot.
 	FirmwareTree bool
+	// ROM is the U-Boot that an emulated board starts from; real ones have
+	// theirs on the medium.
+	ROM string
 	// Load is where U-Boot puts the parts of a slot. The kernel is a plain image
 	// of some 40 MB, larger than the gaps in some of U-Boot's own defaults.
 	Load Load

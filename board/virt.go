@@ -33,6 +33,6 @@ func Virt() Board {
 		Watchdog:   Watchdog{Device: "/dev/watchdog", Seconds: 30},
 		Modules: append(append([]string{"virtio_blk", "virtio_net", "i6300esb", "virtio_rng"},
 			storageModules()...), networkModules()...),
-		Media: Media{Load: Load{Kernel: 0x40400000, Initrd: 0x48000000}},
+		Media: Media{ROM: "/usr/lib/u-boot/qemu_arm64/u-boot.bin", Load: Load{Kernel: 0x40400000, Initrd: 0x48000000}},
 	}
 }

@@ -157,7 +157,9 @@ func (b *box) shell() (supervise.Spec, error) {
 	}
 	return supervise.Spec{
 		Name: "console", Argv: []string{shellPath}, Console: tty,
-		Env:    []string{"TERM=vt100"},
+		// dumb: whole lines as the terminal itself edits them, which works on
+		// every serial line and every terminal program.
+		Env:    []string{"TERM=dumb"},
 		Timing: supervise.Timing{FirstDelay: time.Second},
 	}, nil
 }

@@ -53,6 +53,11 @@ func (w *work) makeDisk() error {
 	if err := w.makeTable(parts, last.start+last.size+mib); err != nil {
 		return err
 	}
+	if rom := w.board.Media.ROM; rom != "" {
+		if err := copyFile(filepath.Join(w.packages.root, rom), filepath.Join(w.out, "u-boot.bin")); err != nil {
+			return err
+		}
+	}
 	boot, err := w.bootFiles()
 	if err != nil {
 		return err

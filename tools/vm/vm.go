@@ -29,9 +29,6 @@ type Config struct {
 	Service, Management *os.File
 	// Log also gets what the console says, when not nil.
 	Log func(line string)
-	// Namespace, when not empty, is a network namespace's file to start QEMU in;
-	// taps that were opened already need none.
-	Extra []string // further arguments of QEMU
 }
 
 // VM is a running box.
@@ -51,18 +48,16 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
 	v := &VM{done: make(chan struct{})}
 	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "512",
 		"-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Firmware,
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",
-		"-device", "i6300esb", "-device", "virtio-rng-pci",
+		"-device", "i6300esb,addr=5", "-device", "virtio-rng-pci,addr=6",
 		"-serial", "stdio", "-chardev", "socket,id=qmp,fd=3", "-mon", "chardev=qmp,mode=control")
 	v.cmd.ExtraFiles = []*os.File{theirs}
 	for i, nic := range []*os.File{c.Service, c.Management} {
 		v.addNIC(fmt.Sprintf("nic%d", i), 2+i, nic)
 	}
-	v.cmd.Args = append(v.cmd.Args, c.Extra...)
 	// With the test's end, even a sudden one, ends the machine.
 	v.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := v.start(ctx, c, ours); err != nil {
@@ -97,8 +92,10 @@ func (v *VM) start(ctx context.Context, c Config, qmp *os.File) error {
 		v.said.Write(p)
 	})
 	if err := v.cmd.Start(); err != nil {
+		v.cmd.ExtraFiles[0].Close()
 		return fmt.Errorf("start QEMU (make deps installs it): %w", err)
 	}
+	v.cmd.ExtraFiles[0].Close() // so that a QEMU that ends at once ends the monitor too
 	v.Console = newConsole(in, c.Log)
 	go func() {
 		v.Console.read(out)
