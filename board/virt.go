@@ -1,6 +1,6 @@
 package board
 
-// Virt is QEMU's -M virt: what tests and make run boot.
+// Virt is QEMU's -M virt,acpi=off: what tests and make run boot.
 //
 // Wiring. One PL061 at 0x9030000 with 8 lines; lamps are active-high:
 //

@@ -46,8 +46,9 @@ func services(webDevice string) []service {
 	}
 	return []service{
 		{
-			name: "netd", critical: true, state: true,
-			args:    []string{"-config", configPath, "-state", stateOf("netd"), "-service", serviceNIC, "-management", managementNIC},
+			name: "netd", critical: true,
+			// What it keeps is resolv.conf, which is new at every start.
+			args:    []string{"-config", configPath, "-state", "/run/netd", "-service", serviceNIC, "-management", managementNIC},
 			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw, supervise.SysTime},
 			sockets: []supervise.Socket{own("netd")},
 		},

@@ -49,7 +49,8 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 		return nil, err
 	}
 	v := &VM{done: make(chan struct{})}
-	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-m", "512",
+	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button.
+	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512",
 		"-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Firmware,
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",
 		"-device", "i6300esb,addr=5", "-device", "virtio-rng-pci,addr=6",
@@ -68,13 +69,13 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 }
 
 func (v *VM) addNIC(id string, slot int, tap *os.File) {
-	peer := "hubport,hubid=" + fmt.Sprint(slot) + ",id=" + id
+	device := fmt.Sprintf("virtio-net-pci,addr=%d,romfile=,mac=52:54:00:53:47:%02x", slot, slot)
 	if tap != nil {
 		v.cmd.ExtraFiles = append(v.cmd.ExtraFiles, tap)
-		peer = fmt.Sprintf("tap,fd=%d,id=%s", 2+len(v.cmd.ExtraFiles), id)
+		v.cmd.Args = append(v.cmd.Args, "-netdev", fmt.Sprintf("tap,fd=%d,id=%s", 2+len(v.cmd.ExtraFiles), id))
+		device += ",netdev=" + id
 	}
-	v.cmd.Args = append(v.cmd.Args, "-netdev", peer,
-		"-device", fmt.Sprintf("virtio-net-pci,netdev=%s,addr=%d,romfile=,mac=52:54:00:53:47:%02x", id, slot, slot))
+	v.cmd.Args = append(v.cmd.Args, "-device", device)
 }
 
 func (v *VM) start(ctx context.Context, c Config, qmp *os.File) error {
