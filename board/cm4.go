@@ -13,6 +13,8 @@ package board
 //	GPIO26 pin 37  button
 //	GPIO14 pin 8   console, out    GPIO15 pin 10  console, in (115200 8N1)
 //
+// The console is the SoC's small UART (serial1): the other one is wired to Bluetooth.
+//
 // Network: the SoC's own interface (fd580000.ethernet) towards MFDs and nodes,
 // the one at PCIe (Realtek or Intel) towards people. Without a second one
 // everything is on the first. raspi4b, QEMU's board with this SoC, counts as one.
@@ -22,7 +24,7 @@ func CM4() Board {
 	return Board{
 		Name:       "cm4",
 		Compatible: []string{"raspberrypi,4-compute-module", "raspberrypi,4-model-b"},
-		Console:    "ttyAMA0,115200",
+		Console:    "ttyS1,115200",
 		Lamps: Lamps{
 			Box: Lamp{Red: line(17), Green: line(27)},
 			Nodes: []Lamp{
@@ -49,7 +51,6 @@ arm_64bit=1
 kernel=u-boot.bin
 enable_uart=1
 device_tree=bcm2711-rpi-cm4-io.dtb
-dtoverlay=disable-bt
 # GPIO26 is the button: pulled up before the kernel runs.
 gpio=26=ip,pu
 disable_splash=1
@@ -58,7 +59,6 @@ boot_delay=0
 			Files: []Blob{
 				{Source: "/usr/lib/raspi-firmware/start4.elf", Target: "start4.elf"},
 				{Source: "/usr/lib/raspi-firmware/fixup4.dat", Target: "fixup4.dat"},
-				{Source: "/usr/lib/raspi-firmware/overlays/disable-bt.dtbo", Target: "overlays/disable-bt.dtbo"},
 				{Source: "/usr/lib/u-boot/rpi_arm64/u-boot.bin", Target: "u-boot.bin"},
 			},
 		},

@@ -38,7 +38,7 @@ func RockPiE() Board {
 		Management: NIC{Device: "ff550000.ethernet"},
 		Watchdog:   Watchdog{Device: "/dev/watchdog", Seconds: 20},
 		Modules: append(append([]string{
-			"gpio_rockchip", "i2c_rk3x", "rk808_regulator", "fixed", "gpio_regulator", "rockchip_io_domain",
+			"gpio_rockchip", "i2c_rk3x", "rk808_regulator", "fixed", "gpio_regulator", "io_domain",
 			"dw_mmc_rockchip", "dw_wdt", "rockchip", "realtek", "dwmac_rk",
 		}, storageModules()...), networkModules()...),
 		Media: Media{
