@@ -65,6 +65,7 @@ func (b *box) live() (why ending) {
 		}
 		b.problem(err.Error() + ": " + p.without)
 	}
+	go b.guard("clock", b.keepClock)
 	return b.supervise()
 }
 
