@@ -141,7 +141,7 @@ func TestWindowCountsFromTheLastClose(t *testing.T) {
 	now := start
 	g.Opened(mfd(0), 1, false, now)
 	now = now.Add(2 * affinity) // held open for longer than the window
-	if swept := g.Sweep(now); len(swept.Renew) != 1 || swept.Renew[0].Client != mfd(0) || swept.Renew[0].Left != affinity {
+	if swept := g.Sweep(now); len(swept) != 1 || swept[0].Client != mfd(0) || swept[0].Left != affinity {
 		t.Errorf("a client with an open connection is not renewed: %+v", swept)
 	}
 	g.Closed(mfd(0), 1, now)
@@ -242,12 +242,13 @@ func TestDrainsThreeVerbs(t *testing.T) {
 				t.Errorf("is %s", s)
 			}
 			g.Closed(mfd(0), 1, start)
-			g.Sweep(start)
+			g.Emptied(start.Add(windowSlack))
 			if s := g.Nodes()[0].Service; s != tt.after {
 				t.Errorf("after the close: %s", s)
 			}
 			end := start.Add(affinity + time.Second)
 			g.Sweep(end)
+			g.Emptied(end)
 			if s := g.Nodes()[0].Service; s != api.OutOfService {
 				t.Errorf("after the window: %s", s)
 			}

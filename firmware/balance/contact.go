@@ -126,9 +126,13 @@ func (g *Group) Closed(a netip.Addr, id NodeID, now time.Time) {
 	if n := g.byID[id]; n != nil && n.open > 0 {
 		n.open--
 	}
-	if c := g.clients[a]; c != nil && c.node == id && c.here > 0 {
+	if c := g.clients[a]; c != nil && c.node == id {
 		c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
-		g.countHere(c, -1)
+		// None is counted when this one was opened before the client was forgotten
+		// and dealt to the same node again.
+		if c.here > 0 {
+			g.countHere(c, -1)
+		}
 	}
 }
 

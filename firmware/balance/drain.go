@@ -42,7 +42,6 @@ func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) 
 		return fmt.Errorf("%q is no way to drain; use %s, %s or %s", verb, api.DrainGently, api.MoveNow, api.StopNow)
 	}
 	n.keeps = verb == api.DrainGently
-	g.empty(now)
 	return nil
 }
 
@@ -85,10 +84,13 @@ func (n *node) set(s api.Service, reason string, now time.Time) {
 	n.service, n.reason, n.since = s, reason, now
 }
 
-// empty takes drained nodes out of service once nobody is left on them.
-func (g *Group) empty(now time.Time) (done []NodeID) {
+// Emptied takes drained nodes out of service that nobody is left on, and returns
+// them. A drain is a second old before that: connections that the kernel dealt
+// just before it are told just after it, and out of service is not where the
+// clients of a gentle drain are to find their node.
+func (g *Group) Emptied(now time.Time) (done []NodeID) {
 	for _, n := range g.nodes {
-		if n.service == api.Draining && n.open == 0 && (n.bound == 0 || !n.keeps) {
+		if n.service == api.Draining && now.Sub(n.since) >= windowSlack && n.open == 0 && (n.bound == 0 || !n.keeps) {
 			n.set(api.OutOfService, "drained: no MFD is left on it", now)
 			done = append(done, n.ID)
 		}
@@ -129,6 +131,7 @@ func (g *Group) MoveClient(a netip.Addr, to NodeID, now time.Time) error {
 		return ErrUnknownClient
 	}
 	if c.node == to {
+		g.Renew(a, now) // as the kernel's binding is written anew
 		return nil
 	}
 	from := c.node

@@ -233,7 +233,7 @@ func TestRandomLifeOfAGroup(t *testing.T) {
 			"time": func(t *rapid.T) {
 				sync()
 				k.now = k.now.Add(time.Duration(rapid.IntRange(1, 16*60).Draw(t, "seconds")) * time.Second)
-				for _, r := range k.g.Sweep(k.now).Renew {
+				for _, r := range k.g.Sweep(k.now) {
 					k.clients[r.Client] = kernelBinding{r.Node, k.now.Add(affinity)}
 				}
 				sync()

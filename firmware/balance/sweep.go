@@ -13,27 +13,18 @@ type Binding struct {
 	Left   time.Duration // of the window
 }
 
-// Swept is what a sweep found to do.
-type Swept struct {
-	// Renew are the clients whose window must begin anew in the kernel because
-	// connections are open: the window counts from the last close.
-	Renew []Binding
-	// Emptied are the drained nodes that nobody is left on.
-	Emptied []NodeID
-}
-
-// Sweep forgets clients whose window has ended, names those to renew, and
-// ends drains that are done. It is called several times in a window.
-func (g *Group) Sweep(now time.Time) Swept {
+// Sweep forgets clients whose window has ended, and returns those whose window
+// must begin anew in the kernel because connections are open: the window counts
+// from the last close. It is called several times in a window.
+func (g *Group) Sweep(now time.Time) (renew []Binding) {
 	g.settle(now)
-	var s Swept
 	ended := now.Add(-g.affinity).UnixNano()
 	stale := now.Add(-g.affinity / 4).UnixNano()
 	for a, c := range g.clients {
 		switch {
 		case c.here > 0 && c.renewed <= stale:
 			c.renewed, c.lastSeen = now.UnixNano(), now.UnixNano()
-			s.Renew = append(s.Renew, Binding{Client: a, Node: c.node, Left: g.affinity})
+			renew = append(renew, Binding{Client: a, Node: c.node, Left: g.affinity})
 		case c.here == 0 && c.lastSeen < ended:
 			g.drop(a, c)
 		}
@@ -43,8 +34,7 @@ func (g *Group) Sweep(now time.Time) Swept {
 			delete(g.released, a)
 		}
 	}
-	s.Emptied = g.empty(now)
-	return s
+	return renew
 }
 
 // Renew begins the window of a client anew: a sign of life that is no

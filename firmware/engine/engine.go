@@ -231,6 +231,11 @@ func (e *Engine) tick() {
 			e.judge(m)
 		}
 	}
+	for _, g := range e.groups {
+		for _, id := range g.policy.Emptied(now) {
+			e.tellService(e.members[id])
+		}
+	}
 	e.tellMoves()
 	for _, ev := range e.services.poll(e.opts.Now()) {
 		e.tell(ev)

@@ -126,17 +126,12 @@ func (e *Engine) sweepInterval() time.Duration {
 	return shortest / 8
 }
 
-// sweep renews the windows of clients with open connections and ends drains
-// that are done.
+// sweep renews the windows of clients with open connections.
 func (e *Engine) sweep() {
 	var renew []dataplane.Binding
 	for _, g := range e.groups {
-		swept := g.policy.Sweep(e.opts.Now())
-		for _, b := range swept.Renew {
+		for _, b := range g.policy.Sweep(e.opts.Now()) {
 			renew = append(renew, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node)})
-		}
-		for _, id := range swept.Emptied {
-			e.tellService(e.members[id])
 		}
 	}
 	if len(renew) == 0 {

@@ -68,16 +68,22 @@ func build(t *testing.T, o site.Options) *place {
 func open(t *testing.T, o site.Options, extra ...string) *place {
 	t.Helper()
 	p := build(t, o)
+	p.serve(extra...)
+	return p
+}
+
+// serve starts the box and waits until every node serves.
+func (p *place) serve(extra ...string) {
+	p.Helper()
 	var err error
 	p.box, err = p.AddBox(extra...)
 	p.must(err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the balancer's log:\n%s", p.box.Log())
+	p.Cleanup(func() {
+		if p.Failed() {
+			p.Logf("the balancer's log:\n%s", p.box.Log())
 		}
 	})
 	p.allServe()
-	return p
 }
 
 func (p *place) must(err error) {

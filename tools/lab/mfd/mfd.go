@@ -124,9 +124,12 @@ func (c *Connection) Exchange() error {
 	return c.conn.SetDeadline(time.Time{})
 }
 
-// Wait blocks until the connection ends and returns how it did: io.EOF after a
-// FIN, ECONNRESET after a RST.
-func (c *Connection) Wait() error {
+// WaitUntil waits until the connection ends or the time has come, and returns how
+// it did: io.EOF after a FIN, ECONNRESET after a RST.
+func (c *Connection) WaitUntil(t time.Time) error {
+	if err := c.conn.SetReadDeadline(t); err != nil {
+		return err
+	}
 	_, err := c.in.ReadByte()
 	return err
 }

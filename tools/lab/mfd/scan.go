@@ -42,12 +42,23 @@ const (
 // FTP uploads size bytes, downloads them and compares. The printer connects to
 // the address that the reply to PASV names, as real ones do.
 func (m *MFD) FTP(ctx context.Context, mode FTPMode, size int64) (Scan, error) {
+	private := mode == TLSPASV || mode == TLSEPSV
+	secret := &tls.Config{InsecureSkipVerify: true}
+	dialed := 0
 	options := []ftp.DialOption{
 		ftp.DialWithContext(ctx), ftp.DialWithTrustPasvIP(true), ftp.DialWithDisabledEPSV(mode == PASV || mode == TLSPASV),
-		ftp.DialWithDialFunc(func(_, address string) (net.Conn, error) { return m.dial(ctx, address) }),
+		ftp.DialWithDialFunc(func(_, address string) (net.Conn, error) {
+			conn, err := m.dial(ctx, address)
+			// The client encrypts the control connection, which comes first; the
+			// data connections it leaves to whoever dials them.
+			if dialed++; err == nil && private && dialed > 1 {
+				return tls.Client(conn, secret), nil
+			}
+			return conn, err
+		}),
 	}
-	if mode == TLSPASV || mode == TLSEPSV {
-		options = append(options, ftp.DialWithExplicitTLS(&tls.Config{InsecureSkipVerify: true}))
+	if private {
+		options = append(options, ftp.DialWithExplicitTLS(secret))
 	}
 	begin := time.Now()
 	seen := &welcome{}

@@ -173,7 +173,7 @@ func (s *Site) addMFDs(n int) error {
 		}
 		s.MFDs = append(s.MFDs, &mfd.MFD{Namespace: space, Address: a, Box: VIP})
 	}
-	if s.TwoArms {
+	if s.TwoArms && n > 0 {
 		return space.Route(nodeNetwork, BoxAddress)
 	}
 	return nil
