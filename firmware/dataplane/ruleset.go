@@ -71,7 +71,6 @@ func commonChains(f family, s sets) []chain {
 			sum(direction(0), f.packetClient(), through(s.clients), setMark()),
 			sum(direction(1), f.replyClient(), through(s.clients), setMark()),
 			sum(loadMeta(expr.MetaKeyMARK, regKey), loadCt(expr.CtKeyMARK, regSecond), in(s.same), jump("window"))),
-		plainChain("without-sack", withoutSACK()...),
 		plainChain("virtual",
 			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), verdict(expr.VerdictAccept)),
 			sum(state(expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), verdict(expr.VerdictAccept)),
@@ -145,7 +144,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 	}
 	if ftp != nil {
 		rules = append(rules, sum(isTCP(), loadTCP(2, 2, regKey), in(ftp),
-			&expr.Objref{Type: int(nftables.ObjTypeCtHelper), Name: ftpHelper}, jump("without-sack")))
+			&expr.Objref{Type: int(nftables.ObjTypeCtHelper), Name: ftpHelper}))
 	}
 	return rules
 }

@@ -1,12 +1,10 @@
 package acceptance
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -153,38 +151,4 @@ func TestDataPortOfOneMFDIsRefusedToAnother(t *testing.T) {
 		}
 		f.send(at)
 	}
-}
-
-// E22: a server that sends the reply to PASV in two segments.
-func TestPASVReplyInTwoSegmentsWorks(t *testing.T) {
-	t.Parallel()
-	p := open(t, site.Options{Nodes: 1, MFDs: 1, Node: func(c *node.Config) { c.NoFTP = true }})
-	server, err := p.Nodes[0].Namespace.Listen(netip.AddrPortFrom(p.NodeAddress(0), node.FTP))
-	p.must(err)
-	defer server.Close()
-	data, err := p.Nodes[0].Namespace.Listen(netip.AddrPortFrom(p.NodeAddress(0), 50000))
-	p.must(err)
-	defer data.Close()
-	go func() {
-		conn, err := server.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		in := bufio.NewScanner(conn)
-		a := p.NodeAddress(0).As4()
-		for _, reply := range [][]string{{"220 node\r\n"}, {"230 come in\r\n"}, {"200 binary\r\n"},
-			{"227 Entering Passive Mode (198,", fmt.Sprintf("18,%d,%d,195,80)\r\n", a[2], a[3])}, {"200 bye\r\n"}} {
-			for _, segment := range reply { // each is sent at once: Go sets TCP_NODELAY
-				io.WriteString(conn, segment)
-			}
-			in.Scan()
-		}
-	}()
-	f := p.login(p.MFDs[0])
-	f.data(f.passive("PASV")).Close()
-	f.say(200, "quit")
-	c, err := data.Accept()
-	p.must(err)
-	c.Close()
 }

@@ -3,11 +3,13 @@
 //
 //	lab node CONFIG        a node; CONFIG is the JSON of node.Config
 //	lab balancerd FLAGS    balancerd, with windows and delays of seconds allowed
+//	lab run FLAGS          make run: the real image in QEMU, with a site around it
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -34,6 +36,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "run" {
+		return showBox(ctx, args[1:])
+	}
 	if len(args) == 2 && args[0] == "node" {
 		var c node.Config
 		if err := json.Unmarshal([]byte(args[1]), &c); err != nil {
@@ -41,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		return node.Serve(ctx, c, os.Stdin, os.Stdout)
 	}
-	return fmt.Errorf("use: lab node CONFIG, or lab balancerd FLAGS")
+	return errors.New("use: lab run FLAGS, lab node CONFIG, or lab balancerd FLAGS")
 }
 
 func balance(ctx context.Context, args []string, log *slog.Logger) error {

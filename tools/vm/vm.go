@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -92,7 +93,7 @@ func (v *VM) start(ctx context.Context, c Config, qmp *os.File) error {
 		defer v.mu.Unlock()
 		v.said.Write(p)
 	})
-	if err := v.cmd.Start(); err != nil {
+	if err := v.startProcess(); err != nil {
 		v.cmd.ExtraFiles[0].Close()
 		return fmt.Errorf("start QEMU (make deps installs it): %w", err)
 	}
@@ -124,6 +125,23 @@ func (v *VM) start(ctx context.Context, c Config, qmp *os.File) error {
 		return errors.Join(err, errors.New(v.said.String()))
 	}
 	return nil
+}
+
+// startProcess starts QEMU from a thread that lives as long as it does: the
+// signal of Pdeathsig comes when the thread ends that forked, and threads that
+// were in a network namespace end early. QEMU then died in the middle of a boot.
+func (v *VM) startProcess() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := v.cmd.Start()
+		started <- err
+		if err == nil {
+			<-v.done
+		}
+	}()
+	return <-started
 }
 
 // CutPower ends the machine as a pulled plug does, and waits for its end.

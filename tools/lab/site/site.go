@@ -59,6 +59,7 @@ type Site struct {
 	dir    string
 	spaces []*netns.Namespace
 	boxes  []*Box
+	taps   []*os.File
 	links  int
 }
 
@@ -230,6 +231,9 @@ func (s *Site) Close() error {
 		if n.Process != nil {
 			errs = append(errs, n.End())
 		}
+	}
+	for _, f := range s.taps {
+		errs = append(errs, f.Close())
 	}
 	for _, n := range s.spaces {
 		errs = append(errs, n.Close())

@@ -1,0 +1,92 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"spoolgate/tools/lab/netns"
+	"spoolgate/tools/vm"
+)
+
+// The network of the people who look after the box.
+var (
+	managementNetwork = netip.MustParsePrefix("198.19.200.0/24")
+	// ManagementAddress is the box's own, that its web UI is on.
+	ManagementAddress = netip.MustParseAddr("198.19.200.2")
+	// OfficeAddress is where people sit.
+	OfficeAddress = netip.MustParseAddr("198.19.200.1")
+	// WebUI is where the box's web UI is.
+	WebUI = netip.AddrPortFrom(ManagementAddress, 443)
+)
+
+// VirtualBox is the real image in QEMU, with its two interfaces in the site.
+type VirtualBox struct {
+	*vm.VM
+	// Office is where people sit: the management network's other end.
+	Office *netns.Namespace
+	Disk   string
+	config vm.Config
+}
+
+// AddVirtualBox writes a configuration onto a copy of the image's disk, plugs
+// the box into the site and switches it on. It starts to serve some seconds
+// later.
+func (s *Site) AddVirtualBox(ctx context.Context, image vm.Image, group string, log func(string)) (*VirtualBox, error) {
+	office, err := s.space()
+	if err != nil {
+		return nil, err
+	}
+	b := &VirtualBox{Office: office}
+	if b.Disk, err = image.Disk(s.dir); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(s.dir, "config.toml")
+	if err := os.WriteFile(file, []byte(boxConfig()+group), 0o644); err != nil {
+		return nil, err
+	}
+	if err := vm.PutData(b.Disk, file, "config.toml"); err != nil {
+		return nil, err
+	}
+	b.config = vm.Config{Disk: b.Disk, Firmware: image.Firmware(), Log: log}
+	if b.config.Service, err = s.tap(s.Switch, "box"); err != nil {
+		return nil, err
+	}
+	if err := s.Switch.Plug("box", printerSwitch); err != nil {
+		return nil, err
+	}
+	if b.config.Management, err = s.tap(office, "office"); err != nil {
+		return nil, err
+	}
+	if err := office.Address("office", netip.PrefixFrom(OfficeAddress, managementNetwork.Bits())); err != nil {
+		return nil, err
+	}
+	return b, b.PowerOn(ctx)
+}
+
+// PowerOn starts the box, at first or after CutPower.
+func (b *VirtualBox) PowerOn(ctx context.Context) (err error) {
+	b.VM, err = vm.Start(ctx, b.config)
+	return err
+}
+
+// tap makes the far end of one of the box's interfaces.
+func (s *Site) tap(n *netns.Namespace, name string) (f *os.File, err error) {
+	err = n.Do(func() error {
+		f, err = vm.OpenTap(name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.taps = append(s.taps, f)
+	return f, n.Up(name)
+}
+
+// boxConfig gives the box its own addresses in the site.
+func boxConfig() string {
+	return fmt.Sprintf("[service]\naddresses = [%q]\n[management]\naddresses = [%q]\n",
+		netip.PrefixFrom(BoxAddress, Network.Bits()), netip.PrefixFrom(ManagementAddress, managementNetwork.Bits()))
+}
