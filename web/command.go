@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/daemon"
@@ -22,11 +24,16 @@ const (
 	httpSocket  = "http"
 )
 
+// mostConnections bounds what browsers, and who pretends to be one, can take of
+// the box's memory.
+const mostConnections = 256
+
 // Command is the program webd: it serves the UI until ctx ends.
 func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	fs := flag.NewFlagSet("webd", flag.ContinueOnError)
 	balancer := fs.String("balancer", "/run/spoolgate/balancerd.sock", "socket of the balancer")
 	panel := fs.String("panel", "/run/spoolgate/paneld.sock", "socket of the front panel")
+	network := fs.String("netd", "/run/spoolgate/netd.sock", "socket of the network")
 	services := fs.String("services", api.ServicesFile, "file that init writes of the daemons")
 	state := fs.String("state", "", "folder that keeps the certificate; needed")
 	listen := fs.String("listen", "", "address to serve HTTPS on, like 192.0.2.2:443, when no socket is handed over")
@@ -41,7 +48,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w := newWatch(wire.NewClient(*balancer), wire.NewClient(*panel), *services)
+	w := newWatch(wire.NewClient(*balancer), wire.NewClient(*panel), wire.NewClient(*network), *services, time.Now)
 	site, err := newSite(w, time.Now, log)
 	if err != nil {
 		return err
@@ -74,7 +81,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	secured := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get, NextProtos: []string{"h2", "http/1.1"}}
 	for name, l := range sockets {
 		if name == httpsSocket {
-			l = tls.NewListener(l, secured)
+			l = tls.NewListener(netutil.LimitListener(l, mostConnections), secured)
 		}
 		serve(l, name)
 	}

@@ -18,6 +18,7 @@ type page struct {
 	Notes    []string
 	Panel    panel
 	Groups   []group
+	New      bool        // nothing is configured yet
 	Events   []api.Event // newest first
 }
 
@@ -41,37 +42,11 @@ type lamp struct {
 	Light string // pattern and colour in words
 }
 
-type group struct {
-	api.Group
-	Held   string
-	Window string
-	Seen   string
-	Nodes  []node
-}
-
-type node struct {
-	api.Node
-	Tone            string
-	Share           int // percent of the group's MFDs
-	Health, Service axis
-}
-
-// axis is one of a node's two states, with its reason and since.
-type axis struct {
-	Word, Reason, Shape, Tone string
-	Since                     time.Time
-}
-
 func newPage(v view, now time.Time) page {
 	p := page{Hostname: "box", Zone: now.Format("MST"), Verdict: judge(v)}
+	p.Notes = notes(v)
 	if v.Services != nil {
 		p.Version = v.Services.Boot.Version
-		p.Notes = append(p.Notes, v.Services.Boot.Problems...)
-		for _, d := range v.Services.Services {
-			if d.State != api.DaemonRunning && d.State != api.DaemonReloading {
-				p.Notes = append(p.Notes, fmt.Sprintf("%s is %s: %s", d.Name, strings.ToLower(string(d.State)), d.Reason))
-			}
-		}
 	}
 	if v.Panel != nil {
 		p.Panel.Notice = v.Panel.Notice
@@ -87,21 +62,19 @@ func newPage(v view, now time.Time) page {
 		return p
 	}
 	p.Hostname = v.Balancer.Box.Hostname
-	if s := v.Balancer.Box.Suspicion; s != "" {
-		p.Notes = append([]string{"It is probably this box and not the nodes: " + s}, p.Notes...)
-	}
+	p.New = len(v.Balancer.Groups) == 0
 	for _, g := range v.Balancer.Groups {
-		p.Groups = append(p.Groups, newGroup(g))
+		p.Groups = append(p.Groups, newGroup(g, v.Network))
 	}
 	return p
 }
 
 func judge(v view) verdict {
 	if v.Balancer == nil {
-		out := verdict{State: "Unknown", Tone: "quiet", Sentence: "Nobody can tell whether people can print.", Since: v.Lost,
+		out := verdict{State: "Unknown", Tone: "warn", Sentence: "Nobody can tell whether people can print.", Since: v.Lost,
 			Reason: "The balancer does not answer. Bound MFDs go on; init starts it again by itself."}
 		if v.Lost.IsZero() {
-			out.Sentence, out.Reason = "One moment.", "The first state is under way."
+			out.Sentence, out.Reason, out.Tone = "One moment.", "The first state is under way.", "quiet"
 		}
 		return out
 	}
@@ -113,6 +86,10 @@ func judge(v view) verdict {
 	case api.NoSpare:
 		out.Sentence, out.Tone = "People can print, but there is no spare.", "warn"
 	case api.NothingServing:
+		if len(v.Balancer.Groups) == 0 {
+			out.Sentence, out.Tone = "This box is new.", "quiet"
+			return out
+		}
 		out.Sentence, out.Tone = "Nobody can print.", "bad"
 		for _, g := range v.Balancer.Groups {
 			if g.State != api.NothingServing {
@@ -133,59 +110,6 @@ func newLamp(l api.Lamp) lamp {
 	return lamp{Lamp: l, Class: strings.ReplaceAll(string(l.Pattern), " ", "-"), Light: light}
 }
 
-func newGroup(g api.Group) group {
-	out := group{Group: g, Window: minutes(time.Duration(g.Affinity)), Seen: "seen by the nodes under their own addresses"}
-	if g.Mode == "masked" {
-		out.Seen = "seen by the nodes under the virtual address"
-	}
-	for _, n := range g.Nodes {
-		one := node{Node: n, Health: healthAxis(n), Service: serviceAxis(n)}
-		if g.Clients > 0 {
-			one.Share = 100 * n.Clients / g.Clients
-		}
-		switch {
-		case n.Serving:
-			one.Tone = "good"
-		case n.Health == api.Down:
-			one.Tone = "bad"
-		case n.Service != api.InService:
-			one.Tone = "quiet"
-		default:
-			one.Tone = "warn"
-		}
-		out.Nodes = append(out.Nodes, one)
-	}
-	return out
-}
-
-func healthAxis(n api.Node) axis {
-	a := axis{Word: string(n.Health), Reason: sentence(n.HealthReason), Since: n.HealthSince}
-	switch n.Health {
-	case api.Up:
-		a.Shape, a.Tone = "circle", "good"
-	case api.Checking, api.Starting:
-		a.Shape, a.Tone = "triangle", "warn"
-	case api.Down:
-		a.Shape, a.Tone = "diamond", "bad"
-	default:
-		a.Shape, a.Tone = "square", "quiet"
-	}
-	return a
-}
-
-func serviceAxis(n api.Node) axis {
-	a := axis{Word: string(n.Service), Reason: sentence(n.ServiceReason), Since: n.ServiceSince}
-	switch n.Service {
-	case api.InService:
-		a.Shape, a.Tone = "circle", "good"
-	case api.Draining:
-		a.Shape, a.Tone = "triangle", "warn"
-	default:
-		a.Shape, a.Tone = "square", "quiet"
-	}
-	return a
-}
-
 // sentence makes a sentence of a reason.
 func sentence(s string) string {
 	if s == "" {
@@ -199,4 +123,16 @@ func minutes(d time.Duration) string {
 		return fmt.Sprintf("%d minutes", d/time.Minute)
 	}
 	return d.String()
+}
+
+func toneOf(s api.BoxState) string {
+	switch s {
+	case api.OK:
+		return "good"
+	case api.NoSpare:
+		return "warn"
+	case api.NothingServing:
+		return "bad"
+	}
+	return "quiet"
 }

@@ -59,8 +59,8 @@ func TestPageTellsBothAxesWithReasonAndSince(t *testing.T) {
 	for _, want := range []string{
 		"People can print, but there is no spare.", "One node carries everything: B is Down.",
 		"198.18.0.10", "Port 5022 refused the connection 3 times in a row.", "2 Mar 08:00:00",
-		"<span>Draining</span>", "<span>Down</span>", "slow amber: No spare", "fast red: Down", "lamp red fast",
-		"the data partition can&#39;t be read, defaults are used", "netd is waiting: it ended 3 times",
+		"<span>Draining <", "<span>Down <", "slow amber: No spare", "fast red: Down", "lamp red fast",
+		"The data partition can&#39;t be read, defaults are used.", "Netd is waiting: it ended 3 times.",
 		"an MFD stays on its node for 30 minutes", "75 % of the group", "&lt;second&gt;", "Firmware 1.0.0.",
 	} {
 		if !strings.Contains(html, want) {
@@ -89,7 +89,8 @@ func TestVerdictAnswersWhetherPeopleCanPrint(t *testing.T) {
 		{with(api.NoSpare, api.NoSpare), "People can print, but there is no spare.", "warn"},
 		{with(api.NothingServing, api.NothingServing), "Nobody can print.", "bad"},
 		{with(api.NothingServing, api.NothingServing, api.OK), "Some people can't print.", "bad"},
-		{view{Lost: at}, "Nobody can tell whether people can print.", "quiet"},
+		{view{Lost: at}, "Nobody can tell whether people can print.", "warn"},
+		{with(api.NothingServing), "This box is new.", "quiet"},
 		{view{}, "One moment.", "quiet"},
 	}
 	for _, tt := range tests {

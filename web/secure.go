@@ -4,11 +4,27 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // policy lets a page use what this server sends and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types spoolgate"
+
+// slowest is how long a browser may take to send a request or to read its
+// answer, and one event of a stream.
+const slowest = 10 * time.Second
+
+// patient ends requests of browsers that are slower than slowest.
+func patient(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control, end := http.NewResponseController(w), time.Now().Add(slowest)
+		if control.SetReadDeadline(end) != nil || control.SetWriteDeadline(end) != nil {
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // secure answers only for the box's own names, which stops a foreign name that
 // was pointed here (DNS rebinding), and sets the headers that keep pages apart

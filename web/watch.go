@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"reflect"
 	"sync"
 	"time"
 
@@ -18,14 +19,18 @@ type view struct {
 	Lost     time.Time
 	Panel    *api.Panel
 	Services *api.Services
+	Network  *api.Network
 	Events   []api.Event // the last ones, oldest first
+	serial   uint64      // grows with each change
 }
 
 // watch follows the daemons and keeps what they said last.
 type watch struct {
 	balancer     *wire.Client
 	panel        *wire.Client
+	network      *wire.Client
 	servicesFile string
+	now          func() time.Time
 
 	mu    sync.Mutex // of update
 	views *wire.Feed[view]
@@ -37,8 +42,8 @@ const shownEvents = 12
 // retry is the time between two tries to reach a daemon that does not answer.
 const retry = time.Second
 
-func newWatch(balancer, panel *wire.Client, servicesFile string) *watch {
-	return &watch{balancer: balancer, panel: panel, servicesFile: servicesFile, views: wire.NewFeed(view{})}
+func newWatch(balancer, panel, network *wire.Client, servicesFile string, now func() time.Time) *watch {
+	return &watch{balancer: balancer, panel: panel, network: network, servicesFile: servicesFile, now: now, views: wire.NewFeed(view{})}
 }
 
 // read returns the last view and a channel that is closed at the next change.
@@ -57,14 +62,16 @@ func (w *watch) update(change func(*view)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v, _ := w.read()
+	serial := v.serial + 1
 	change(&v)
+	v.serial = serial
 	w.views.Publish(v)
 }
 
 // run follows all daemons until ctx ends.
 func (w *watch) run(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, follow := range []func(context.Context){w.followBalancer, w.followEvents, w.followPanel, w.followServices} {
+	for _, follow := range []func(context.Context){w.followBalancer, w.followEvents, w.followPanel, w.followNetwork, w.followServices} {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				follow(ctx)
@@ -85,11 +92,9 @@ func (w *watch) followBalancer(ctx context.Context) {
 		}
 		w.update(func(v *view) { v.Balancer, v.Lost = &s, time.Time{} })
 	}
-	w.update(func(v *view) {
-		if v.Balancer != nil || v.Lost.IsZero() {
-			v.Balancer, v.Lost = nil, time.Now()
-		}
-	})
+	if v, _ := w.read(); v.Balancer != nil || v.Lost.IsZero() {
+		w.update(func(v *view) { v.Balancer, v.Lost = nil, w.now() })
+	}
 }
 
 func (w *watch) followEvents(ctx context.Context) {
@@ -115,7 +120,23 @@ func (w *watch) followPanel(ctx context.Context) {
 		}
 		w.update(func(v *view) { v.Panel = &p })
 	}
-	w.update(func(v *view) { v.Panel = nil })
+	if v, _ := w.read(); v.Panel != nil {
+		w.update(func(v *view) { v.Panel = nil })
+	}
+}
+
+// followNetwork asks netd once; run calls it every second.
+func (w *watch) followNetwork(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var now *api.Network
+	if n, err := w.network.Network(ctx); err == nil {
+		n.Time = time.Time{} // of the answer, not of a change
+		now = &n
+	}
+	if v, _ := w.read(); !reflect.DeepEqual(v.Network, now) {
+		w.update(func(v *view) { v.Network = now })
+	}
 }
 
 // followServices looks at the file once; run calls it every second.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -27,6 +28,12 @@ type site struct {
 	now   func() time.Time
 	pages *template.Template
 	log   *slog.Logger
+
+	streams chan struct{} // one taken a stream
+
+	mu         sync.Mutex
+	rendered   []byte // content of the status page
+	renderedOf uint64 // serial of its view
 }
 
 // newSite returns the handler of the UI.
@@ -39,12 +46,15 @@ func newSite(w *watch, now func() time.Time, log *slog.Logger) (http.Handler, er
 	if err != nil {
 		return nil, err
 	}
-	s := &site{watch: w, now: now, pages: pages, log: log}
+	s := &site{watch: w, now: now, pages: pages, log: log, streams: make(chan struct{}, mostStreams)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.status)
 	mux.HandleFunc("GET /live", s.live)
-	mux.Handle("GET /static/", http.StripPrefix("/static/", noListing(http.FileServerFS(static))))
-	return secure(w.hostname, mux), nil
+	mux.HandleFunc("/", unknown)
+	for _, name := range []string{"style.css", "live.js", "icon.svg"} {
+		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, name) })
+	}
+	return patient(secure(w.hostname, mux)), nil
 }
 
 func (s *site) status(w http.ResponseWriter, r *http.Request) {
@@ -55,13 +65,12 @@ func (s *site) status(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// noListing hides the list of a folder's files.
-func noListing(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "" {
-			http.NotFound(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+// unknown answers for everything that is no page.
+func unknown(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "Nothing can be changed from here. The status of the box is at /.", http.StatusMethodNotAllowed)
+		return
+	}
+	http.Error(w, "This box has no such page. Its status is at /.", http.StatusNotFound)
 }

@@ -19,7 +19,7 @@ import (
 
 func newTestSite(t *testing.T, v view) (*watch, *httptest.Server) {
 	t.Helper()
-	w := newWatch(nil, nil, "")
+	w := newWatch(nil, nil, nil, "", time.Now)
 	w.update(func(last *view) { *last = v })
 	h, err := newSite(w, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {

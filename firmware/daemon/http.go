@@ -11,7 +11,9 @@ import (
 
 const (
 	headerTimeout = 5 * time.Second
-	goodbye       = time.Second // for requests under way when the daemon ends
+	idleTimeout   = 2 * time.Minute // of a connection that nothing is asked on
+	maxHeader     = 16 << 10        // bytes
+	goodbye       = time.Second     // for requests under way when the daemon ends
 )
 
 // Serve answers HTTP on l until ctx ends; then requests under way, streams among
@@ -22,6 +24,8 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
 	stopped := make(chan struct{})
