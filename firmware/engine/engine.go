@@ -55,6 +55,9 @@ type Engine struct {
 	byVIP      map[netip.Addr]*group
 	suspicion  *health.Suspicion
 	doubt      health.Verdict
+	doubtTold  bool // an event told the doubt
+	heard      bool // a probe has left the box since the start
+	startedAt  time.Time
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
 	dirty      bool                // the snapshot is out of date
@@ -79,6 +82,7 @@ type group struct {
 	policy  *balance.Group
 	members []*member
 	state   judged
+	told    api.BoxState // the last state that an event told
 }
 
 // judged is a state of group or box, with its reason and since when.
@@ -119,6 +123,7 @@ func New(opts Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts:      opts,
+		startedAt: opts.Now(),
 		log:       event.NewLog(keptEvents, opts.Now),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
@@ -234,6 +239,14 @@ func (e *Engine) tick() {
 	for _, g := range e.groups {
 		for _, id := range g.policy.Emptied(now) {
 			e.tellService(e.members[id])
+		}
+	}
+	e.tellDoubt(now)
+	if e.doubt.Certain {
+		// Nothing leaves the box, so it costs nothing to look every second
+		// whether the cable or the address is back.
+		for _, m := range e.members {
+			e.schedule.Now(m.Address)
 		}
 	}
 	e.tellMoves()

@@ -12,6 +12,7 @@ import (
 // probed takes the result of a probe.
 func (e *Engine) probed(p probed) {
 	now := e.opts.Now()
+	e.heard = e.heard || p.probe.Outcome != api.NoRoute && p.probe.Outcome != api.Failed
 	e.suspicion.Observe(now, p.target.Address, p.probe)
 	e.doubts(now)
 	for _, m := range e.members {
@@ -28,18 +29,27 @@ func (e *Engine) doubts(now time.Time) {
 	if v == e.doubt {
 		return
 	}
-	was := e.doubt
 	e.doubt = v
 	for _, m := range e.members {
 		if m.machine.Hold(now, v) {
 			e.judge(m)
 		}
 	}
-	switch {
-	case v.Suspect && !was.Suspect:
+	e.tellDoubt(now)
+}
+
+// settlingIn is how long after its own start a box may be without an address
+// before that is worth an alarm: netd is still asking for it.
+const settlingIn = 10 * time.Second
+
+func (e *Engine) tellDoubt(now time.Time) {
+	switch v := e.doubt; {
+	case v.Suspect && !e.doubtTold && (e.heard || now.Sub(e.startedAt) >= settlingIn):
+		e.doubtTold = true
 		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert,
 			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
-	case !v.Suspect && was.Suspect:
+	case !v.Suspect && e.doubtTold:
+		e.doubtTold = false
 		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered again; the box no longer suspects itself"})
 	}
 }
@@ -69,8 +79,9 @@ func (e *Engine) judge(m *member) {
 		Text: fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason)})
 }
 
-// groupVerdict answers "can people print now, and is there a spare?".
-func groupVerdict(g *group) (api.BoxState, string) {
+// groupVerdict answers "can people print now, and is there a spare?". It is
+// final once every node has been probed.
+func groupVerdict(g *group) (state api.BoxState, reason string, final bool) {
 	serving, unknown := 0, 0
 	var lost string
 	for i, n := range g.policy.Nodes() {
@@ -80,25 +91,27 @@ func groupVerdict(g *group) (api.BoxState, string) {
 			serving++
 		case h == api.Unknown:
 			unknown++
+			lost = join(lost, g.members[i].Name+" is not probed yet")
 		case n.Service != api.InService:
 			lost = join(lost, g.members[i].Name+" is "+lower(string(n.Service)))
 		default:
 			lost = join(lost, g.members[i].Name+" is "+string(h))
 		}
 	}
+	final = unknown == 0
 	switch {
 	case serving == 0 && unknown == len(g.members):
-		return api.NothingServing, "the first probes are under way"
+		return api.NothingServing, "the first probes are under way", final
 	case serving == 0:
-		return api.NothingServing, "no node takes MFDs: " + lost
+		return api.NothingServing, "no node takes MFDs: " + lost, final
 	case serving == 1 && len(g.members) == 1:
-		return api.NoSpare, "only one node is configured; a second one would be a spare"
+		return api.NoSpare, "only one node is configured; a second one would be a spare", final
 	case serving == 1:
-		return api.NoSpare, "one node carries everything: " + lost
+		return api.NoSpare, "one node carries everything: " + lost, final
 	case lost != "":
-		return api.OK, fmt.Sprintf("%d of %d nodes serve; %s", serving, len(g.members), lost)
+		return api.OK, fmt.Sprintf("%d of %d nodes serve; %s", serving, len(g.members), lost), final
 	}
-	return api.OK, fmt.Sprintf("all %d nodes serve", serving)
+	return api.OK, fmt.Sprintf("all %d nodes serve", serving), final
 }
 
 var rank = map[api.BoxState]int{api.OK: 0, api.NoSpare: 1, api.NothingServing: 2}
@@ -111,14 +124,14 @@ func (e *Engine) verdicts() {
 		worst = judged{state: api.NothingServing, reason: "this box has no configuration yet"}
 	}
 	for _, g := range e.groups {
-		state, reason := groupVerdict(g)
+		state, reason, final := groupVerdict(g)
 		if g.state.state != state {
-			first := g.state.state == ""
 			g.state.state, g.state.since = state, now
-			if !first || state != api.NothingServing {
-				e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(state), Group: g.Name,
-					Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
-			}
+		}
+		if final && g.told != state {
+			g.told = state
+			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(state), Group: g.Name,
+				Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
 		}
 		g.state.reason = reason
 		if rank[state] >= rank[worst.state] {

@@ -55,6 +55,8 @@ func (s *sourceFinder) find(node netip.Addr) netip.Addr {
 			return a
 		}
 	}
+	// Whoever waits for an address wants to know of it at once.
+	s.readAt = time.Time{}
 	return netip.Addr{}
 }
 
