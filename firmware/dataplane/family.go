@@ -17,13 +17,14 @@ type family struct {
 	destination uint32
 	icmp        byte
 	unreachable uint8 // code of "port unreachable"
+	prohibited  uint8 // code of "administratively prohibited"
 }
 
 func ipv4() family {
 	return family{
 		table: nftables.TableFamilyIPv4, l3: unix.NFPROTO_IPV4,
 		addr: nftables.TypeIPAddr, addrLen: 4, source: 12, destination: 16,
-		icmp: unix.IPPROTO_ICMP, unreachable: 3,
+		icmp: unix.IPPROTO_ICMP, unreachable: 3, prohibited: 13,
 	}
 }
 

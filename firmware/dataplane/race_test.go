@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -173,9 +174,21 @@ func TestALargeSiteWorks(t *testing.T) {
 		g := groups[i%16]
 		want[i] = Binding{g.VirtualAddress, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), g.Nodes[i%64].Mark, 30 * 60e9}
 	}
+	begin := time.Now()
+	took := func(what string) { t.Logf("%s: %s", what, time.Since(begin)); begin = time.Now() }
 	s.must(s.table.Bind(want))
+	took("bind 100,000")
 	got, err := s.table.Bindings()
 	s.must(err)
+	took("read them")
+	s.must(s.table.Refresh(want[:25_000]))
+	took("refresh a quarter")
+	s.must(s.table.Bind(want[:1]))
+	took("bind one more")
+	s.must(s.table.Forget(want[:1]))
+	took("forget one")
+	want = want[1:]
+	got = got[1:]
 	if len(got) != len(want) {
 		t.Errorf("%d bindings, want %d", len(got), len(want))
 	}

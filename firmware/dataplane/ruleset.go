@@ -110,6 +110,14 @@ func commonChains(f family, s sets) []chain {
 				flags(tcpFIN|tcpRST), unequal([]byte{0}), jump("closing"))),
 		hook("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter,
 			sum(destination, in(s.vips), jump("virtual"))),
+		// The box forwards for its groups and is no router beside that: printers
+		// must not reach the management network through it. Nodes of transparent
+		// groups have it as their gateway, for whatever else they do.
+		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
+			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), verdict(expr.VerdictAccept)),
+			sum(f.load(f.source, regKey), in(s.routed), verdict(expr.VerdictAccept)),
+			sum(destination, in(s.routed), verdict(expr.VerdictAccept)),
+			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.prohibited})),
 	}
 }
 

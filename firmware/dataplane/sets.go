@@ -28,6 +28,7 @@ type sets struct {
 	vips    *nftables.Set
 	sources *nftables.Set // packet mark -> VIP, of first packets that are to be masked
 	hairpin *nftables.Set // VIP . node: a node that talks to its own group
+	routed  *nftables.Set // nodes of transparent groups: the box is their gateway
 	probes  *nftables.Set // node . check port
 	groups  *nftables.Set // VIP -> chain of first packets
 	windows *nftables.Set // VIP -> chain that starts the window anew
@@ -52,6 +53,7 @@ func newSets(table *nftables.Table, f family) sets {
 		vips:    set("vips", f.addr),
 		sources: named("sources", nftables.TypeMark, f.addr),
 		hairpin: set("hairpin", pair(f.addr, f.addr)),
+		routed:  set("routed", f.addr),
 		probes:  set("probes", pair(f.addr, nftables.TypeInetService)),
 		groups:  named("groups", f.addr, nftables.TypeVerdict),
 		windows: named("windows", f.addr, nftables.TypeVerdict),
@@ -64,7 +66,7 @@ func newSets(table *nftables.Table, f family) sets {
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.probes, s.groups, s.windows}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.routed, s.probes, s.groups, s.windows}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
@@ -94,6 +96,9 @@ func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement
 		add(s.windows, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
 		for _, n := range g.Nodes {
 			add(s.hairpin, addressElement(g.VirtualAddress, n.Address))
+			if !g.Masked {
+				add(s.routed, addressElement(n.Address))
+			}
 			for _, p := range g.CheckPorts {
 				add(s.probes, nftables.SetElement{Key: append(append(n.Address.AsSlice(), port(p)...), 0, 0)})
 			}

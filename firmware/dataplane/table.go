@@ -6,6 +6,10 @@
 // kernel goes on with the last plan; the next one adopts the table that is
 // there and changes it in single transactions. The table is never flushed.
 //
+// What is not a group's is not forwarded, but for nodes of transparent groups,
+// which have the box as their gateway: a machine that is a router beside this
+// must give the table a network namespace of its own.
+//
 // All of it happens in the network namespace of the thread that calls Open and
 // NewTracker; the values may be used from any thread afterwards.
 package dataplane
@@ -62,7 +66,7 @@ func Open() (_ *Table, err error) {
 	// A transaction of 16 groups is answered by more acknowledgements than the
 	// default receive buffer holds.
 	t.nft, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return errors.Join(c.SetReadBuffer(8<<20), c.SetWriteBuffer(4<<20))
+		return errors.Join(c.SetReadBuffer(8<<20), c.SetWriteBuffer(4<<20), widen(c))
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)

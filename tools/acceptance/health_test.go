@@ -20,7 +20,7 @@ func TestProbesAreHalfOpenFromOneSourceAndNeverAccepted(t *testing.T) {
 	const interval, rounds = 200 * time.Millisecond, 25
 	p := open(t, site.Options{Nodes: 1, MFDs: 1})
 	visitor := p.visit(p.MFDs[0], node.TS)
-	talk := map[netip.AddrPort]string{} // flags, by the probe's own end
+	talk := map[[2]netip.AddrPort]string{} // flags, by both ends
 	begun := map[uint16][]time.Time{}
 	words := map[byte]string{syn: "SYN ", syn | ack: "SYN-ACK ", rst: "RST ", rst | ack: "RST ", ack: "ACK ", fin | ack: "FIN "}
 	p.capture(p.Nodes[0].Namespace, "eth0", func(s segment) bool {
@@ -37,15 +37,15 @@ func TestProbesAreHalfOpenFromOneSourceAndNeverAccepted(t *testing.T) {
 		if s.flags == syn {
 			begun[probed.Port()] = append(begun[probed.Port()], s.at)
 		}
-		talk[own] += words[s.flags]
+		talk[[2]netip.AddrPort{own, probed}] += words[s.flags]
 		return len(begun[node.SPOC]) <= rounds || len(begun[node.TS]) <= rounds
 	})
 	whole := 0
-	for own, heard := range talk {
+	for ends, heard := range talk {
 		if heard == "SYN SYN-ACK RST " {
 			whole++
 		} else if !strings.HasPrefix("SYN SYN-ACK RST ", heard) && !strings.HasSuffix("SYN SYN-ACK RST ", heard) {
-			t.Errorf("probe from %s: %s", own, heard)
+			t.Errorf("probe from %s to %s: %s", ends[0], ends[1], heard)
 		}
 	}
 	if whole < 2*rounds-4 { // the first and the last may be cut off
