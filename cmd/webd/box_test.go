@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/panel"
 	"spoolgate/web"
 )
 
@@ -165,22 +165,8 @@ func crowded() api.Snapshot {
 		group("scan", 20, api.NoSpare, "only one node is configured; a second one would be a spare", node("A", 21, api.Up, api.InService, 12)))
 }
 
-func lamps(s api.Snapshot) api.Panel {
-	p := api.Panel{Lamps: []api.Lamp{{Label: "box", Pattern: api.Slow, Colour: api.Amber, Meaning: string(s.Box.State)}}}
-	for _, g := range s.Groups {
-		for i, n := range g.Nodes {
-			l := api.Lamp{Label: n.Name, Pattern: api.Steady, Colour: api.Green, Meaning: string(n.Health)}
-			if n.Health == api.Down {
-				l.Pattern, l.Colour = api.Fast, api.Red
-			}
-			if len(s.Groups) > 1 {
-				l.Label = fmt.Sprintf("%s/%s", g.Name, s.Groups[0].Nodes[i].Name)
-			}
-			p.Lamps = append(p.Lamps, l)
-		}
-	}
-	return p
-}
+// lamps is what the panel shows of a state.
+func lamps(s api.Snapshot) api.Panel { return api.Panel{Lamps: panel.Lamps(&s, true)} }
 
 func held(groups ...string) api.Network {
 	n := api.Network{Interfaces: []api.Interface{{Role: "service", Name: "service", Carrier: true, Address: []api.AddressOfBox{{Prefix: netip.MustParsePrefix("198.18.0.2/24"), Hold: api.Hold{State: api.Held}}}}}}

@@ -178,33 +178,42 @@ func TestPageIsAccessibleInEveryState(t *testing.T) {
 		{"stale", normal(), held("print"), true},
 	} {
 		box := newBox(t, s.snapshot, s.network)
+		b.do(chromedp.Navigate("https://" + box.address + "/"))
+		b.until("document.querySelector('h1').innerText != 'One moment.' && !document.body.innerText.includes('Netd does not answer')")
+		if s.stale {
+			box.kill()
+			b.says("The box does not answer any more.")
+		}
 		for _, scheme := range []string{"light", "dark"} {
 			for _, width := range []int64{320, 390, 1280} {
 				name := fmt.Sprintf("%s-%s-%d", s.name, scheme, width)
 				b.do(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}),
-					chromedp.EmulateViewport(width, 800),
-					chromedp.Navigate("https://"+box.address+"/"))
-				b.until("document.querySelector('h1').innerText != 'One moment.' && !document.body.innerText.includes('Netd does not answer')")
-				if s.stale {
-					eval[bool](b, "document.body.classList.add('is-stale') === undefined")
-				}
+					chromedp.EmulateViewport(width, 800))
 				if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > int(width) {
 					t.Errorf("%s: scrolls sideways, %d px wide", name, wide)
 				}
 				b.accessible(name, string(axe))
-				shot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-				if err == nil {
-					err = os.WriteFile(filepath.Join(shots, name+".png"), shot, 0o644)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				b.keep(filepath.Join(shots, name+".png"))
 			}
+		}
+		if !s.stale {
+			b.quiet() // of a box that is gone the browser rightly complains
 		}
 		b.do(chromedp.Navigate("about:blank"))
 		box.kill()
 	}
-	b.quiet()
+}
+
+// keep saves a picture of the page to look at.
+func (b *browser) keep(path string) {
+	b.Helper()
+	shot, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(path, shot, 0o644)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // accessible runs axe over the page. Its own script is put in past the page's

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -197,7 +198,7 @@ func TestWebUIRunsUnderSystemd(t *testing.T) {
 	u.living("serving https on 127.0.0.1:8443")
 	client := http.Client{Timeout: within, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-		Dial: func(network, address string) (c net.Conn, err error) {
+		DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
 			return c, space.Do(func() (err error) { c, err = net.Dial(network, address); return err })
 		},
 	}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
