@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/daemon"
 	"spoolgate/firmware/dataplane"
@@ -27,6 +28,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	path := flags.String("config", "", "configuration file; needed")
 	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
 	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
+	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
 	if err := daemon.ParseFlags(flags, args); err != nil {
 		return err
@@ -61,6 +63,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		Load:         func() (config.Config, error) { return load(*path, limits) },
 		StateDir:     *state,
 		ServicesFile: *services,
+		Network:      wire.NewClient(*netd).Network,
 		Kernel:       table,
 		Now:          time.Now,
 		Log:          log,

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -32,9 +33,11 @@ type Options struct {
 	StateDir string
 	// ServicesFile is where init tells how the daemons fare; empty for none.
 	ServicesFile string
-	Kernel       Kernel
-	Now          func() time.Time
-	Log          *slog.Logger
+	// Network asks netd for the box's addresses; nil where there is no netd.
+	Network func(context.Context) (api.Network, error)
+	Kernel  Kernel
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Engine is the proxy engine's brain.
@@ -55,8 +58,9 @@ type Engine struct {
 	byVIP      map[netip.Addr]*group
 	suspicion  *health.Suspicion
 	doubt      health.Verdict
-	doubtTold  bool // an event told the doubt
-	heard      bool // a probe has left the box since the start
+	holds      map[netip.Addr]api.Hold // of the virtual addresses, as netd tells
+	doubtTold  bool                    // an event told the doubt
+	heard      bool                    // a probe has left the box since the start
 	startedAt  time.Time
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
@@ -166,17 +170,17 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			cancel(fmt.Errorf("connection events: %w", err))
 		}
 	}()
-	probing := make(chan struct{})
-	go func() {
-		defer close(probing)
+	var followers sync.WaitGroup
+	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() {
 		e.schedule.Run(ctx, func(t health.Target, p api.Probe) {
 			select {
 			case e.probes <- probed{t, p}:
 			case <-ctx.Done():
 			}
 		})
-	}()
-	defer func() { <-tracked; <-probing }()
+	})
+	defer func() { <-tracked; followers.Wait() }()
 
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
