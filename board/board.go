@@ -72,6 +72,8 @@ type Media struct {
 	// ROM is the U-Boot that an emulated board starts from; real ones have
 	// theirs on the medium.
 	ROM string
+	// Environment is U-Boot's.
+	Environment Environment
 	// Load is where U-Boot puts the parts of a slot. The kernel is a plain image
 	// of some 40 MB, larger than the gaps in some of U-Boot's own defaults.
 	Load Load
@@ -81,6 +83,33 @@ type Media struct {
 	Files []Blob
 	// Config is the text of config.txt, read by the Raspberry Pi's firmware.
 	Config string
+}
+
+// Environment is the stored environment of U-Boot, which replaces the one it was
+// built with. That one waits 2 s for a key, and where the boot partition cannot be
+// read it goes on to EFI, PXE and DHCP: on a customer's network whoever answers
+// first would own the box. Ours knows the medium alone.
+type Environment struct {
+	// Size in bytes is what U-Boot was built with (CONFIG_ENV_SIZE); with another
+	// one it finds the checksum wrong and takes its own environment.
+	Size int
+	// Where U-Boot looks for it: a file of the boot partition (CONFIG_ENV_FAT_FILE),
+	// or a sector of 512 bytes (CONFIG_ENV_OFFSET). Neither: the second flash
+	// chip of the emulator.
+	File   string
+	Sector int64
+	// Devices are where the boot partition may be, in the order of the tries.
+	Devices []Device
+	// Script is where boot.scr is put: an address that no part of a slot reaches.
+	Script uint64
+	// More are variables that boot.scr needs beside.
+	More map[string]string
+}
+
+// Device is a medium by U-Boot's name and number.
+type Device struct {
+	Type   string // "mmc"
+	Number int
 }
 
 // Load are physical addresses; the initrd and the tree are moved once more

@@ -30,6 +30,9 @@ func TestEveryBoardIsWiredWithoutContradiction(t *testing.T) {
 			if b.Watchdog.Device == "" || b.Watchdog.Seconds < 10 || b.Watchdog.Seconds > 60 {
 				t.Errorf("watchdog %+v", b.Watchdog)
 			}
+			if e := b.Media.Environment; e.Size == 0 || len(e.Devices) == 0 || e.Script == 0 || e.Script >= b.Media.Load.Kernel {
+				t.Errorf("environment of the boot loader %+v", e)
+			}
 			for _, name := range b.Modules {
 				if name == "gpio_keys" {
 					t.Error("gpio_keys takes the button's line")

@@ -46,6 +46,11 @@ func CM4() Board {
 			DeviceTree:   "broadcom/bcm2711-rpi-cm4-io.dtb",
 			FirmwareTree: true,
 			Load:         Load{Kernel: 0x02000000, Initrd: 0x08000000},
+			// The firmware's device tree is where it says, fdt_addr, which U-Boot sets by
+			// itself. Without U-Boot's own "preboot" neither PCIe nor USB is started.
+			Environment: Environment{
+				Size: 0x4000, File: "uboot.env", Devices: []Device{{"mmc", 0}}, Script: 0x01e00000,
+			},
 			Config: `# The Raspberry Pi's firmware reads this file. It starts U-Boot, which chooses the slot.
 arm_64bit=1
 kernel=u-boot.bin

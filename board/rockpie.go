@@ -44,6 +44,11 @@ func RockPiE() Board {
 		Media: Media{
 			DeviceTree: "rockchip/rk3328-rock-pi-e.dtb",
 			Load:       Load{Kernel: 0x02000000, Initrd: 0x0a000000, Tree: 0x01f00000},
+			// U-Boot looks for it on the SD card; started from eMMC alone it may not find
+			// it, and then has the 2 s and the network of its own one.
+			Environment: Environment{
+				Size: 0x8000, Sector: 0x3f8000 / 512, Devices: []Device{{"mmc", 1}, {"mmc", 0}}, Script: 0x00500000,
+			},
 			Raw: []Blob{
 				{Source: "/usr/lib/u-boot/rock-pi-e-rk3328/idbloader.img", Sector: 64},
 				{Source: "/usr/lib/u-boot/rock-pi-e-rk3328/u-boot.itb", Sector: 16384},

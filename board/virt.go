@@ -33,6 +33,14 @@ func Virt() Board {
 		Watchdog:   Watchdog{Device: "/dev/watchdog", Seconds: 30},
 		Modules: append(append([]string{"virtio_blk", "virtio_net", "i6300esb", "virtio_rng"},
 			storageModules()...), networkModules()...),
-		Media: Media{ROM: "/usr/lib/u-boot/qemu_arm64/u-boot.bin", Load: Load{Kernel: 0x40400000, Initrd: 0x48000000}},
+		Media: Media{
+			ROM:  "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+			Load: Load{Kernel: 0x40400000, Initrd: 0x48000000},
+			Environment: Environment{
+				Size: 0x40000, Devices: []Device{{"virtio", 0}}, Script: 0x40200000,
+				// QEMU leaves its device tree at the beginning of the RAM.
+				More: map[string]string{"fdt_addr": "0x40000000"},
+			},
+		},
 	}
 }

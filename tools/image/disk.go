@@ -58,9 +58,16 @@ func (w *work) makeDisk() error {
 			return err
 		}
 	}
+	environment, err := w.makeEnvironment()
+	if err != nil {
+		return err
+	}
 	boot, err := w.bootFiles()
 	if err != nil {
 		return err
+	}
+	if name := w.board.Media.Environment.File; name != "" {
+		boot[name] = environment
 	}
 	slot := map[string]string{"kernel": w.kernelFile(), "initrd": w.initrdFile()}
 	if w.board.Media.DeviceTree != "" && !w.board.Media.FirmwareTree {
@@ -88,6 +95,9 @@ func (w *work) makeDisk() error {
 		if err := w.place(filepath.Join(w.packages.root, raw.Source), raw.Sector); err != nil {
 			return err
 		}
+	}
+	if at := w.board.Media.Environment.Sector; at != 0 {
+		return w.place(environment, at)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func buildImage(t *testing.T) (context.Context, Image) {
 
 func powerOn(t *testing.T, ctx context.Context, image Image, disk string) *VM {
 	t.Helper()
-	v, err := Start(ctx, Config{Disk: disk, Firmware: image.Firmware(), Log: func(line string) { t.Log(line) }})
+	v, err := Start(ctx, Config{Disk: disk, Image: image, Log: func(line string) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,9 @@ func BuildImage(ctx context.Context) (Image, error) {
 	return Image{dir: filepath.Join(build, "virt")}, nil
 }
 
-// Firmware is the U-Boot to start the disk with.
-func (i Image) Firmware() string { return filepath.Join(i.dir, "u-boot.bin") }
+// bootLoader is U-Boot, and environment the flash chip with its variables.
+func (i Image) bootLoader() string  { return filepath.Join(i.dir, "u-boot.bin") }
+func (i Image) environment() string { return filepath.Join(i.dir, "uboot.env") }
 
 // Disk copies the image's disk into dir, for one box to write to.
 func (i Image) Disk(dir string) (string, error) {

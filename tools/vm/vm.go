@@ -23,8 +23,8 @@ type Config struct {
 	// Disk is the image as tools/image makes it. It is written to: hand in a
 	// copy (see CopyDisk) to keep the original.
 	Disk string
-	// Firmware is U-Boot, in the image's build folder: u-boot.bin.
-	Firmware string
+	// Image is what the disk was copied from; it has the boot loader.
+	Image Image
 	// Service and Management are tap devices (see OpenTap) that become the two
 	// interfaces; nil connects one to nothing.
 	Service, Management *os.File
@@ -52,7 +52,8 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 	v := &VM{done: make(chan struct{})}
 	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button.
 	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512",
-		"-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Firmware,
+		"-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Image.bootLoader(),
+		"-drive", "if=pflash,unit=1,format=raw,readonly=on,file="+c.Image.environment(),
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",
 		"-device", "i6300esb,addr=5", "-device", "virtio-rng-pci,addr=6",
 		"-serial", "stdio", "-chardev", "socket,id=qmp,fd=3", "-mon", "chardev=qmp,mode=control")

@@ -50,7 +50,7 @@ func (s *Site) AddVirtualBox(ctx context.Context, image vm.Image, group string, 
 	if err := vm.PutData(b.Disk, file, "config.toml"); err != nil {
 		return nil, err
 	}
-	b.config = vm.Config{Disk: b.Disk, Firmware: image.Firmware(), Log: log}
+	b.config = vm.Config{Disk: b.Disk, Image: image, Log: log}
 	if b.config.Service, err = s.tap(s.Switch, "box"); err != nil {
 		return nil, err
 	}
