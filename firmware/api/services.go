@@ -7,6 +7,10 @@ import "time"
 // whoever reads it.
 const ServicesFile = "/run/spoolgate/services.json"
 
+// FactoryReset is what a daemon asks init for (daemon.Notifier.Ask) to have the
+// configuration and all that was remembered forgotten, and the box started anew.
+const FactoryReset = "factory-reset"
+
 // Services is what init knows: how the box came up and how its daemons fare.
 type Services struct {
 	Time     time.Time `json:"time"` // of the last change

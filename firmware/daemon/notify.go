@@ -58,11 +58,8 @@ func (n *Notifier) Status(status string) error {
 	return notify("STATUS=" + oneLine(status))
 }
 
-// FactoryReset asks for the configuration and all that was remembered to be
-// forgotten, and the box started anew.
-const FactoryReset = "factory-reset"
-
-// Ask asks the supervisor for something about the whole box. It is a field of
+// Ask asks the supervisor for something about the whole box, such as
+// api.FactoryReset; what a daemon may ask for is up to the supervisor. It is a field of
 // our own of the protocol: other supervisors ignore fields that begin with X_
 // (sd_notify(3)).
 func (n *Notifier) Ask(what string) error { return notify("X_SPOOLGATE_ASK=" + oneLine(what)) }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/panel/blink"
 	"spoolgate/hal"
 )
 
@@ -167,7 +167,7 @@ func (p *paneld) act(ctx context.Context, a Action) {
 		p.log.Info("button held: setup window is open", "for", setupTime)
 	case FactoryReset:
 		p.log.Warn("button held and let go: factory reset")
-		if err := p.notify.Ask(daemon.FactoryReset); err != nil {
+		if err := p.notify.Ask(api.FactoryReset); err != nil {
 			p.log.Error("factory reset", "err", err)
 		}
 	}
@@ -212,12 +212,10 @@ func openPlate(lamps board.Lamps, button board.Line) (*plate, error) {
 func (p *plate) light(show []api.Lamp, at time.Duration) error {
 	var errs []error
 	for i, l := range p.lamps {
-		lit, colour := false, api.Dark
+		red, green := false, false
 		if i < len(show) {
-			lit, colour = LitAt(show[i].Pattern, at), show[i].Colour
+			red, green = blink.Lines(show[i].Pattern, show[i].Colour, at)
 		}
-		red := lit && slices.Contains([]api.Colour{api.Red, api.Amber}, colour)
-		green := lit && slices.Contains([]api.Colour{api.Green, api.Amber}, colour)
 		errs = append(errs, l.Set(red, green))
 	}
 	return errors.Join(errs...)

@@ -179,6 +179,8 @@ type stage struct {
 	mu     sync.Mutex
 	states map[string]api.Daemon
 	lines  []string
+	asks   []string
+	spawns []string
 	beats  int
 	news   chan struct{}
 }
@@ -206,8 +208,10 @@ func play(t *testing.T, specs ...Spec) *stage {
 	}
 	s, err := New(specs, Options{
 		Program: exe, NotifyDir: dir, Log: slog.New(slog.NewTextHandler(g, nil)), Now: time.Now,
-		Output: func(service, line string) { g.note(func() { g.lines = append(g.lines, service+": "+line) }) },
-		Beat:   func() { g.note(func() { g.beats++ }) },
+		Output:   func(service, line string) { g.note(func() { g.lines = append(g.lines, service+": "+line) }) },
+		Spawning: func(service string) { g.note(func() { g.spawns = append(g.spawns, service) }) },
+		Asked:    func(service, what string) { g.note(func() { g.asks = append(g.asks, service+": "+what) }) },
+		Beat:     func() { g.note(func() { g.beats++ }) },
 		Changed: func(list []api.Daemon) {
 			g.note(func() {
 				for _, d := range list {

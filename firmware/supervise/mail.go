@@ -47,5 +47,18 @@ func (s *Supervisor) take(m mail) {
 		}
 		m.files = nil
 	}
+	if m.message.Ask != "" {
+		s.asked(v, m.message.Ask)
+	}
 	s.do(v, v.machine.Notify(s.options.Now(), m.message))
+}
+
+func (s *Supervisor) asked(v *service, what string) {
+	switch {
+	case slices.Contains(v.spec.Asks, what):
+		s.options.Asked(v.spec.Name, what)
+	case !v.complained:
+		s.options.Log.Warn("service asks for what it may not have", "service", v.spec.Name, "ask", what)
+		v.complained = true
+	}
 }

@@ -17,11 +17,13 @@ type Message struct {
 	Extend                     time.Duration  // EXTEND_TIMEOUT_USEC
 	Barrier                    bool           // BARRIER=1: close the descriptor when all before it is done
 	Store, Remove              bool           // FDSTORE=1, FDSTOREREMOVE=1
+	Ask                        string         // X_SPOOLGATE_ASK: about the whole box, see Spec.Asks
 	FDName                     string         // FDNAME; "stored" when it was absent or not valid
 }
 
 const (
 	maxStatus = 512
+	maxAsk    = 64
 	// maxExtend bounds EXTEND_TIMEOUT_USEC: a service that asks for more is the
 	// kind that hangs.
 	maxExtend = 10 * time.Minute
@@ -62,6 +64,8 @@ func ParseMessage(b []byte) Message {
 			m.Store = value == "1"
 		case "FDSTOREREMOVE":
 			m.Remove = value == "1"
+		case "X_SPOOLGATE_ASK":
+			m.Ask = strings.ToValidUTF8(value[:min(len(value), maxAsk)], "")
 		case "FDNAME":
 			if validFDName(value) {
 				m.FDName = value

@@ -22,6 +22,8 @@ func TestMessageIsReadAsSystemdReadsIt(t *testing.T) {
 		{"WATCHDOG_USEC=10", func(m Message) bool { return m.WatchdogInterval == nil }},
 		{"WATCHDOG_USEC=soon", func(m Message) bool { return m.WatchdogInterval == nil }},
 		{"EXTEND_TIMEOUT_USEC=18446744073709551615", func(m Message) bool { return m.Extend == maxExtend }},
+		{"X_SPOOLGATE_ASK=factory-reset", func(m Message) bool { return m.Ask == "factory-reset" }},
+		{"X_SPOOLGATE_ASK=" + strings.Repeat("x", 5000), func(m Message) bool { return len(m.Ask) == maxAsk }},
 		{"STOPPING=1", func(m Message) bool { return m.Stopping }},
 		{"RELOADING=1\nMONOTONIC_USEC=12", func(m Message) bool { return m.Reloading }},
 		{"FDSTORE=1\nFDNAME=table", func(m Message) bool { return m.Store && m.FDName == "table" }},

@@ -23,7 +23,7 @@ type service struct {
 	pid     int    // not reaped yet, so safe to signal; 0 means none
 	exit    string // of a reaped process whose last mail is not read yet
 
-	complained bool // about a stranger's message, once a process is enough
+	complained bool // about a message that does not count, once a process is enough
 }
 
 func newService(spec Spec, o Options) (*service, error) {

@@ -35,6 +35,10 @@ type Spec struct {
 	// supervisor (FDSTORE); 0 means none.
 	KeepFDs int
 
+	// Asks are what the service may ask for about the whole box (X_SPOOLGATE_ASK,
+	// our own field of the protocol); anything else it asks for is ignored.
+	Asks []string
+
 	// Console is a terminal that becomes the service's input, output and
 	// controlling terminal; empty means none. A service with a console does not
 	// speak the notify protocol: it is Running once started.

@@ -26,6 +26,11 @@ type Options struct {
 	Output func(service, line string)
 	// Changed is called with the state of all services after each change.
 	Changed func([]api.Daemon)
+	// Spawning is called before a process of a service is started, also when
+	// that fails then. The process comes after it has returned.
+	Spawning func(service string)
+	// Asked is called when a service asks for one of its Spec's Asks.
+	Asked func(service, what string)
 	// Beat is called at least once a second as long as the supervisor works and
 	// no critical service is Stuck for longer than StuckLimit.
 	Beat func()
@@ -145,6 +150,7 @@ func (s *Supervisor) pause() time.Duration {
 func (s *Supervisor) do(v *service, a Action) {
 	now := s.options.Now()
 	if a.Spawn {
+		s.options.Spawning(v.spec.Name)
 		pid, err := v.spawn(s.options)
 		if err != nil {
 			v.machine.Failed(now, err)

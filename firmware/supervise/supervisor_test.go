@@ -183,6 +183,41 @@ func TestStrangersMessageIsDropped(t *testing.T) {
 	}
 }
 
+func TestDaemonIsHeardOnlyInWhatItMayAskFor(t *testing.T) {
+	s := withSocket(spec(t, "d", "good"))
+	s.Asks = []string{"tea"}
+	g := play(t, s, withSocket(spec(t, "other", "good")))
+	g.untilRunning("d", 0)
+	g.untilRunning("other", 0)
+	var said string
+	g.ask("other", "say X_SPOOLGATE_ASK=tea", &said)
+	g.ask("d", "say X_SPOOLGATE_ASK=coffee", &said)
+	g.ask("d", "say X_SPOOLGATE_ASK=tea", &said)
+	g.until("the right ask is heard", func() bool { return len(g.asks) > 0 })
+	g.until("the wrong ones are noticed", func() bool {
+		text := strings.Join(g.lines, "\n")
+		return strings.Contains(text, "ask=coffee") && strings.Contains(text, "service=other ask=tea")
+	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Equal(g.asks, []string{"d: tea"}) {
+		t.Errorf("heard %q", g.asks)
+	}
+}
+
+// Whoever holds something for a daemon that is not there lets go of it in time.
+func TestEverySpawnIsAnnouncedBeforeTheProcessIs(t *testing.T) {
+	g := play(t, withSocket(spec(t, "d", "good")))
+	d := g.untilRunning("d", 0)
+	unix.Kill(d.PID, unix.SIGKILL)
+	g.untilRunning("d", 1)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Equal(g.spawns, []string{"d", "d"}) {
+		t.Errorf("announced %q", g.spawns)
+	}
+}
+
 func TestKeptDescriptorsComeBackUnderTheirNamesUpToTheLimit(t *testing.T) {
 	s := withSocket(spec(t, "d", "good"))
 	s.KeepFDs = 2

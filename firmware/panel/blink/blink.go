@@ -1,6 +1,9 @@
-package panel
+// Package blink says when a lamp of a pattern is lit, and in which of its two
+// colours: for paneld, and for init, which speaks for it while it is not there.
+package blink
 
 import (
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -39,4 +42,12 @@ func LitAt(p api.Pattern, t time.Duration) bool {
 		t -= d
 	}
 	return false
+}
+
+// Lines are the levels of a lamp's two lines; red and green together are amber.
+func Lines(p api.Pattern, c api.Colour, t time.Duration) (red, green bool) {
+	if !LitAt(p, t) {
+		return false, false
+	}
+	return slices.Contains([]api.Colour{api.Red, api.Amber}, c), slices.Contains([]api.Colour{api.Green, api.Amber}, c)
 }
