@@ -5,11 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/daemon"
 	"spoolgate/firmware/network"
@@ -29,7 +30,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if roles.Service == "" {
 		return fmt.Errorf("%w: name the interface towards MFDs and nodes with -service INTERFACE", daemon.ErrUsage)
 	}
-	c, err := load(*file)
+	c, err := config.LoadOrNew(*file, config.Required())
 	if err != nil {
 		return err
 	}
@@ -98,27 +99,17 @@ func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.
 func (b *box) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		c, err := load(b.path)
+		c, err := config.LoadOrNew(b.path, config.Required())
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			wire.Answer(w, nil, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()})
 			return
 		}
 		select {
 		case b.reload <- c:
-			w.WriteHeader(http.StatusNoContent)
+			wire.Answer(w, api.Done{Text: "the addresses follow the new configuration"}, nil)
 		case <-r.Context().Done():
 		}
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { b.network.Load().Handler().ServeHTTP(w, r) })
 	return mux
-}
-
-// load reads the configuration. A box that has none yet must be reachable, as
-// that is where it gets one.
-func load(path string) (config.Config, error) {
-	c, err := config.Load(path, config.Required())
-	if errors.Is(err, fs.ErrNotExist) {
-		return config.Config{Hostname: "spoolgate"}, nil
-	}
-	return c, err
 }

@@ -34,7 +34,3 @@ func nodeName(i int) string {
 	}
 	return "N" + itoa(i+1)
 }
-
-// Unconfigured is the configuration of a new box: it serves nobody, and asks
-// DHCP for its addresses.
-func Unconfigured() Config { return Config{Hostname: defaultHostname} }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -30,6 +31,17 @@ func Load(path string, limits Limits) (Config, error) {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	return Parse(data, limits)
+}
+
+// LoadOrNew is Load for a box, which may be new and have no file yet: it is
+// unconfigured then, serves nobody, and asks DHCP for its addresses, so that it
+// can be reached and configured.
+func LoadOrNew(path string, limits Limits) (Config, error) {
+	c, err := Load(path, limits)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{Hostname: defaultHostname}, nil
+	}
+	return c, err
 }
 
 // Parse returns the configuration that data holds, with all defaults filled

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -60,7 +59,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	}
 	defer notify.Stop()
 	e, err := New(Options{
-		Load:         func() (config.Config, error) { return load(*path, limits) },
+		Load:         func() (config.Config, error) { return config.LoadOrNew(*path, limits) },
 		StateDir:     *state,
 		ServicesFile: *services,
 		Network:      wire.NewClient(*netd).Network,
@@ -72,15 +71,6 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		return err
 	}
 	return serve(ctx, e, tracker, listener, notify)
-}
-
-// load reads the configuration. A box without one is new: it runs, and says so.
-func load(path string, limits config.Limits) (config.Config, error) {
-	c, err := config.Load(path, limits)
-	if errors.Is(err, fs.ErrNotExist) {
-		return config.Unconfigured(), nil
-	}
-	return c, err
 }
 
 // hangups tells of each SIGHUP, the sign to read the configuration again.

@@ -166,7 +166,7 @@ func (b *box) restart() {
 // load has a new box when there is no text.
 func (b *box) load() (config.Config, error) {
 	if b.text == "" {
-		return config.Unconfigured(), nil
+		return config.Config{Hostname: "spoolgate"}, nil
 	}
 	return config.Parse([]byte(b.text), config.Required())
 }

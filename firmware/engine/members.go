@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -25,6 +26,9 @@ func (e *Engine) start() error {
 	kernel, err := e.opts.Kernel.Adopt()
 	if err != nil {
 		return err
+	}
+	if len(c.Groups) == 0 && len(kernel.Nodes) > 0 {
+		return errNoGroups
 	}
 	record, journalErr := e.journal.Load()
 	ids := assign(c, kernel.Nodes)
@@ -165,12 +169,15 @@ func (e *Engine) targets() []health.Target {
 }
 
 // reload takes over a changed configuration; a faulty one changes nothing.
-func (e *Engine) reload() {
+func (e *Engine) reload() error {
 	c, err := e.opts.Load()
+	if err == nil && len(c.Groups) == 0 && len(e.groups) > 0 {
+		err = errNoGroups
+	}
 	if err != nil {
 		e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning,
 			Text: "the changed configuration is not used, the last one goes on: " + err.Error()})
-		return
+		return err
 	}
 	known := map[dataplane.Mark]netip.Addr{}
 	before := e.members
@@ -196,7 +203,11 @@ func (e *Engine) reload() {
 			e.removed = append(e.removed, m)
 		}
 	}
+	return nil
 }
+
+// errNoGroups keeps a file that has gone missing from ending all printing.
+var errNoGroups = errors.New("the configuration file is missing while groups are being balanced; put it back, or reset the box to its factory state")
 
 func count(n int, noun string) string {
 	if n == 1 {

@@ -20,6 +20,14 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/snapshot", e.snapshots.ServeLatest)
 	mux.HandleFunc("GET /v1/snapshots", e.snapshots.ServeStream)
 	mux.HandleFunc("GET /v1/events", e.serveEvents)
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() (api.Done, error) {
+			if err := e.reload(); err != nil {
+				return api.Done{}, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()}
+			}
+			return api.Done{Text: fmt.Sprintf("balancing %s over %s", count(len(e.groups), "group"), count(len(e.members), "node"))}, nil
+		})
+	})
 	mux.HandleFunc("POST /v1/acknowledge", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() (api.Done, error) { return e.acknowledge(), nil })
 	})
