@@ -24,6 +24,7 @@ type ending struct {
 	action action
 	why    string
 	failed bool // nobody asked for it
+	reset  bool // to what the box was when it was new
 }
 
 // readingTime is how long a reason stays on the console before a box that
@@ -35,6 +36,9 @@ const readingTime = 10 * time.Second
 // so that a hang on the way out ends too.
 func (b *box) end(e ending) {
 	if e.failed {
+		if err := b.beacon.showFault(); err != nil {
+			b.log.Error("box lamp", "error", err)
+		}
 		b.say("%s in %v, because %s", e.action, readingTime, e.why)
 		b.feed()
 		time.Sleep(readingTime)
@@ -42,7 +46,7 @@ func (b *box) end(e ending) {
 	b.feed()
 	// Whatever else is left, such as what a technician started from the shell.
 	_ = unix.Kill(-1, unix.SIGKILL)
-	for _, err := range []error{b.saveClock(), b.saveLastEnd(e), b.unmountData()} {
+	for _, err := range []error{b.reset(e), b.saveClock(), b.saveLastEnd(e), b.unmountData()} {
 		if err != nil {
 			b.log.Error("on the way out", "error", err)
 		}
@@ -55,6 +59,14 @@ func (b *box) end(e ending) {
 	if err := unix.Reboot(command); err != nil {
 		b.say("%s: %v", e.action, err)
 	}
+}
+
+// reset comes before what the next start wants to know is written.
+func (b *box) reset(e ending) error {
+	if !e.reset || !b.hasData {
+		return nil
+	}
+	return wipe(dataPath)
 }
 
 func (b *box) unmountData() error {
@@ -74,6 +86,9 @@ const lastEndPath = dataPath + "/init/last-end"
 func (b *box) saveLastEnd(e ending) error {
 	if !b.hasData {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(lastEndPath), 0o700); err != nil {
+		return err
 	}
 	word := "operator"
 	if e.failed {

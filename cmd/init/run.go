@@ -30,6 +30,7 @@ type box struct {
 	hasData  bool // /data is the partition, not RAM
 	specs    []supervise.Spec
 	report   report
+	beacon   *beacon
 	endings  chan ending
 }
 
@@ -41,6 +42,7 @@ func run(args []string) error {
 		console: os.Stdout, started: time.Now(), endings: make(chan ending, 1),
 		log: logline.New("init", os.Stderr, true),
 	}
+	b.beacon = &beacon{guard: b.guard, open: func() (hal.Lamp, error) { return nil, errors.New("the board is not known yet") }}
 	b.end(b.live())
 	return errors.New("the kernel did not end the box") // and panics now, which restarts it
 }
@@ -73,7 +75,7 @@ func (b *box) live() (why ending) {
 func (b *box) supervise() ending {
 	s, err := supervise.New(b.specs, supervise.Options{
 		Program: "/proc/self/exe", NotifyDir: notifyDir, Output: b.output,
-		Changed: b.changed, Beat: b.feed, Log: b.log, Now: time.Now,
+		Changed: b.changed, Spawning: b.spawning, Asked: b.asked, Beat: b.feed, Log: b.log, Now: time.Now,
 	})
 	if err != nil {
 		return ending{action: restart, why: err.Error(), failed: true}
@@ -155,6 +157,7 @@ func (b *box) changed(list []api.Daemon) {
 	if err := b.report.write(list, time.Now()); err != nil {
 		b.log.Error("write the state of the services", "error", err)
 	}
+	b.standIn(list)
 	if b.report.allUp(list) {
 		b.say("services started, %.1f s after the kernel", time.Since(b.started).Seconds()+b.report.kernel.Seconds())
 	}

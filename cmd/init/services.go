@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"spoolgate/firmware/api"
 	"spoolgate/firmware/supervise"
 )
 
@@ -32,6 +33,7 @@ type service struct {
 	keepFDs  int
 	state    bool // has a folder of its own on the data partition
 	critical bool
+	asks     []string // what it may ask of the box, see supervise.Spec
 }
 
 // services are the daemons of the box in the order of their start. webDevice
@@ -59,7 +61,8 @@ func services(webDevice string) []service {
 			sockets: []supervise.Socket{own("balancerd")},
 		},
 		{
-			name: "paneld", groups: []string{"gpio"},
+			name: panelDaemon, groups: []string{"gpio"},
+			asks:    []string{api.FactoryReset},
 			sockets: []supervise.Socket{own("paneld")},
 		},
 		{
@@ -106,7 +109,7 @@ func (s service) spec() (supervise.Spec, error) {
 	}
 	spec := supervise.Spec{
 		Name: s.name, Argv: append([]string{"/bin/" + s.name}, s.args...),
-		UID: uid, GID: gid, Caps: s.caps, KeepFDs: s.keepFDs, Critical: s.critical,
+		UID: uid, GID: gid, Caps: s.caps, KeepFDs: s.keepFDs, Asks: s.asks, Critical: s.critical,
 		Sockets: slices.Clone(s.sockets),
 		Timing:  supervise.Timing{Watchdog: patience},
 	}
