@@ -14,6 +14,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/fclairamb/ftpserverlib v0.26.0
 	github.com/google/nftables v0.3.0
+	github.com/google/renameio/v2 v2.0.0
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae
 	github.com/jlaffaye/ftp v0.2.4
 	github.com/klauspost/compress v1.18.0

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 const (
@@ -103,7 +105,7 @@ func (c *certificates) covering(address net.IP, name string) (*tls.Certificate, 
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	c.last = pair
-	if err := writeWhole(c.path, data); err != nil {
+	if err := renameio.WriteFile(c.path, data, 0o600, renameio.WithTempDir(filepath.Dir(c.path))); err != nil {
 		c.log.Warn("certificate is not kept over a restart", "err", err)
 	}
 	return pair, nil
@@ -144,19 +146,4 @@ func issue(names []string, addresses []net.IP, now time.Time) (*tls.Certificate,
 	}
 	pair, err := tls.X509KeyPair(data.Bytes(), data.Bytes())
 	return &pair, data.Bytes(), err
-}
-
-// writeWhole leaves the old file or the new one after a power cut. The file is
-// for its owner alone: it holds the key.
-func writeWhole(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".webd-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
 	"spoolgate/firmware/api"
-	"spoolgate/firmware/config"
 )
 
 // node finds the group and the name of the node that a person wrote.
@@ -135,30 +133,4 @@ func forget(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.done(c.Forget(ctx, group, a))
-}
-
-func checkConfig(_ context.Context, c *call) error {
-	parsed, err := config.Load(c.args[0], config.Required())
-	var problems config.Problems
-	switch {
-	case errors.As(err, &problems):
-		if c.json {
-			if err := c.printJSON(problems); err != nil {
-				return err
-			}
-		} else {
-			fmt.Fprintln(c.out, problems.Error())
-		}
-		return fmt.Errorf("%s: %s; a box would go on with the configuration that it has", c.args[0], plural(len(problems), "problem"))
-	case err != nil:
-		return err
-	case c.json:
-		return c.printJSON(config.Problems{})
-	}
-	nodes := 0
-	for _, g := range parsed.Groups {
-		nodes += len(g.Nodes)
-	}
-	fmt.Fprintf(c.out, "%s is right: %s, %s.\n", c.args[0], plural(len(parsed.Groups), "group"), plural(nodes, "node"))
-	return nil
 }

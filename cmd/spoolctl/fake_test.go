@@ -92,6 +92,15 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ask runs spoolctl against a balancer.
 func (b *balancer) ask(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
+	path := b.listen(t)
+	var stdout, stderr bytes.Buffer
+	status = run(t.Context(), append([]string{"-socket", path}, args...), func() time.Time { return now }, &stdout, &stderr)
+	return status, stdout.String(), stderr.String()
+}
+
+// listen answers on a Unix socket until the test ends.
+func (b *balancer) listen(t *testing.T) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -99,8 +108,6 @@ func (b *balancer) ask(t *testing.T, args ...string) (status int, out, errs stri
 	}
 	s := &http.Server{Handler: b}
 	go s.Serve(l)
-	defer s.Close()
-	var stdout, stderr bytes.Buffer
-	status = run(t.Context(), append([]string{"-socket", path}, args...), func() time.Time { return now }, &stdout, &stderr)
-	return status, stdout.String(), stderr.String()
+	t.Cleanup(func() { s.Close() })
+	return path
 }

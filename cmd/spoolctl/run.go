@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,6 +28,9 @@ type call struct {
 	force  bool
 	follow bool
 	group  string
+	to     string    // where the box has its configuration
+	netd   string    // socket of netd
+	in     io.Reader // of a file named "-"
 }
 
 // command is one word that spoolctl understands.
@@ -55,6 +59,7 @@ func commands() []command {
 		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
 		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
 		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},
+		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd"}, help: "put a configuration in place and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
 	}
 }
 
@@ -67,7 +72,7 @@ const (
 
 // run understands args, carries them out and returns the exit status.
 func run(ctx context.Context, args []string, now func() time.Time, out, errs io.Writer) int {
-	c := &call{out: out, now: now}
+	c := &call{in: os.Stdin, out: out, now: now}
 	socket := defaultSocket
 	words, err := parse(args, c, &socket)
 	if errors.Is(err, flag.ErrHelp) || err == nil && (len(words) == 0 || words[0] == "help") {
@@ -106,6 +111,8 @@ func parse(args []string, c *call, socket *string) (words []string, err error) {
 	fs.BoolVar(&c.force, "force", false, "")
 	fs.BoolVar(&c.follow, "follow", false, "")
 	fs.StringVar(&c.group, "group", "", "")
+	fs.StringVar(&c.to, "to", defaultConfig, "")
+	fs.StringVar(&c.netd, "netd", defaultNetd, "")
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {
 			return nil, err
@@ -135,7 +142,7 @@ func choose(words []string, c *call) (command, error) {
 				return command{}, err
 			}
 		}
-		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != ""} {
+		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd} {
 			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {
 				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
 			}

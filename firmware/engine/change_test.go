@@ -50,9 +50,21 @@ func TestReloadKeepsBindingsOfNodesThatStay(t *testing.T) {
 		t.Errorf("the node that was taken out still has its connections: %v", b.kernel.cuts)
 	}
 	b.wantTold(event.ConfigChanged, "info: configuration changed: 1 group, 3 nodes")
+	// A node that joins may just be starting: it has its up-delay before it.
 	b.round(api.Open)
+	if n := b.node("A"); n.Health != api.Starting || len(b.kernel.up) != 1 {
+		t.Errorf("a node that joined is %s after its first answer, up: %v", n.Health, b.kernel.up)
+	}
+	b.upDelay()
 	if len(b.kernel.up) != 3 {
-		t.Errorf("up after the next round: %v", b.kernel.up)
+		t.Errorf("up after the delay: %v", b.kernel.up)
+	}
+}
+
+// upDelay lets every node answer for as long as the default delay takes.
+func (b *box) upDelay() {
+	for range 40 {
+		b.round(api.Open)
 	}
 }
 
@@ -82,7 +94,7 @@ func TestReloadThatTheKernelRefusesIsTriedAgain(t *testing.T) {
 	}
 	b.kernel.refuses = false
 	b.pass(2 * time.Second)
-	b.round(api.Open)
+	b.upDelay()
 	have := map[string]bool{}
 	for _, a := range b.kernel.known {
 		have[a.String()] = true

@@ -122,10 +122,15 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		for _, nc := range gc.Nodes {
 			id := ids[nc.Address]
 			m := oldMembers[id]
-			if m == nil || m.group != g {
-				m = &member{machine: health.NewMachine(rule(gc), now)}
-			} else {
+			switch {
+			case m != nil && m.group == g:
 				m.machine.SetRule(rule(gc), now)
+			case len(oldMembers) > 0:
+				// The right to be Up at the first answer is for nodes that were
+				// there before the box; who joins later may just be starting.
+				m = &member{machine: health.NewMachineFrom(rule(gc), api.Unknown, now)}
+			default:
+				m = &member{machine: health.NewMachine(rule(gc), now)}
 			}
 			m.Node, m.id, m.group = nc, id, g
 			g.members = append(g.members, m)

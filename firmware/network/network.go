@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/vishvananda/netlink"
 
 	"spoolgate/firmware/api"
@@ -191,10 +192,7 @@ func (n *Network) writeResolv() error {
 		n.resolv = text.String() // the folder may be flash
 		return nil
 	}
-	if err := os.WriteFile(path+".new", []byte(text.String()), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := renameio.WriteFile(path, []byte(text.String()), 0o644, renameio.WithTempDir(n.state)); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	n.resolv = text.String()

@@ -98,6 +98,11 @@ func (c *Client) ProbeNow(ctx context.Context, group, node string) (d api.Done, 
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)
 }
 
+// Reload has a balancer or a netd read its configuration again.
+func (c *Client) Reload(ctx context.Context) (d api.Done, err error) {
+	return d, c.do(ctx, http.MethodPost, "/v1/reload", nil, &d)
+}
+
 // Acknowledge tells that somebody stands at the box and knows of its alarm.
 func (c *Client) Acknowledge(ctx context.Context) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, "/v1/acknowledge", nil, &d)

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const rightConfig = "[[group]]\nvirtual_address = \"192.0.2.10\"\nnode = [{ address = \"192.0.2.11\" }]\n"
+
+func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
+	dir := t.TempDir()
+	file, to := filepath.Join(dir, "new.toml"), filepath.Join(dir, "config.toml")
+	apply := func(text string) (int, string, string, []string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b := &balancer{}
+		netd := b.listen(t)
+		status, out, errs := b.ask(t, "config", "apply", file, "-to", to, "-netd", netd)
+		return status, out, errs, b.asked
+	}
+	content := func(path string) string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
+
+	status, out, errs, asked := apply(rightConfig)
+	if status != exitOK || !strings.Contains(out, "done as asked") || content(to) != rightConfig {
+		t.Errorf("exit %d, %s%s; in place: %s", status, out, errs, content(to))
+	}
+	if len(asked) != 2 || asked[0] != "POST /v1/reload " || asked[1] != asked[0] {
+		t.Errorf("netd and balancerd were asked %q", asked)
+	}
+	second := rightConfig + "affinity = \"1h\"\n"
+	if status, _, errs, _ := apply(second); status != exitOK || content(to) != second || content(to+".previous") != rightConfig {
+		t.Errorf("exit %d, %s; kept: %s", status, errs, content(to+".previous"))
+	}
+	status, out, errs, asked = apply(rightConfig + "affinity = \"1m\"\n")
+	if status != exitFailed || !strings.Contains(out, "minimum of 30 minutes") || !strings.Contains(errs, "1 problem") || len(asked) != 0 {
+		t.Errorf("a wrong one: exit %d, %s%s, asked %v", status, out, errs, asked)
+	}
+	if content(to) != second {
+		t.Errorf("a wrong one is in place: %s", content(to))
+	}
+}
