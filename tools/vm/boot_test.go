@@ -120,6 +120,7 @@ func TestBoxStartsFromItsDiskAndBringsBackDaemonsThatDieOrHang(t *testing.T) {
 			t.Errorf("%s: %s", d.Name, frozen.LastExit)
 		}
 	}
+	panelFaultIsShown(t, ctx, v)
 	if mode := run(t, ctx, v, "ls -l / | grep -v total"); !strings.Contains(mode, "data") {
 		t.Errorf("the root folder has no data: %s", mode)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -160,6 +161,23 @@ func (v *VM) Done() <-chan struct{} { return v.done }
 func (v *VM) PressButton() error {
 	_, err := v.monitor.execute("system_powerdown", nil)
 	return err
+}
+
+// HoldButton keeps the button pressed for a time: pulses that overlap.
+func (v *VM) HoldButton(ctx context.Context, d time.Duration) error {
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if err := v.PressButton(); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Lines are the levels of the PL061's 8 lines, line 0 in bit 0: see board.Virt
