@@ -6,15 +6,17 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: run test check image deps clean
 
-# Builds the image, boots it in QEMU among simulated nodes and MFDs, and tells
-# what happens. Ctrl-C ends everything that it started.
-run: deps image
-	$(SUDO) env "PATH=$$PATH" go run ./tools/lab run -image build/virt
+# Boots the image in QEMU among nodes and MFDs, and tells what happens. Ctrl-C
+# ends everything that it started. It needs no root where the kernel lets users
+# have namespaces; otherwise use sudo make run.
+run: image
+	go build -o build/lab ./tools/lab
+	@build/lab run -image build/virt
 
-# Everything: the house rules, then all packages, one at a time, with their
-# names as they run. The packet tests need root for their namespaces.
+# Everything: the house's rules, then every test by name as it ends, one package
+# at a time. The packet tests need root for their namespaces.
 test: deps check image
-	$(SUDO) env "PATH=$$PATH" go test -p 1 -timeout 30m -count 1 ./...
+	$(SUDO) env "PATH=$$PATH" go tool gotestsum --format testname -- -p 1 -timeout 30m -count 1 ./...
 
 # Format, vet, staticcheck, and the house's own rules on imports and layout.
 check:

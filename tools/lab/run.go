@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"spoolgate/tools/lab/show"
+	"spoolgate/tools/vm"
 )
 
 // webListener is the descriptor of the web UI's listener in the inner process.
@@ -25,6 +26,7 @@ func showBox(ctx context.Context, args []string) error {
 	flags.StringVar(&o.Web, "web", "127.0.0.1:8443", "address that the web UI is offered on")
 	flags.IntVar(&o.Nodes, "nodes", 2, "simulated nodes, 1 to 8; the virtual panel has lamps for two")
 	flags.IntVar(&o.MFDs, "mfds", 12, "simulated MFDs, 1 to 200")
+	image := flags.String("image", "", "folder of a built image; it is built from the source here if empty")
 	inner := flags.Bool("inner", false, "the networks are there already")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -37,6 +39,13 @@ func showBox(ctx context.Context, args []string) error {
 		return err
 	}
 	o.Program = program
+	// Before the networks are simulated: the build may have to fetch packages.
+	if o.Image = vm.OpenImage(*image); *image == "" {
+		fmt.Fprintln(o.Out, "building the image (the first time takes some minutes)")
+		if o.Image, err = vm.BuildImage(ctx); err != nil {
+			return err
+		}
+	}
 	if *inner {
 		l, err := net.FileListener(os.NewFile(webListener, "web"))
 		if err != nil {
@@ -52,12 +61,17 @@ func showBox(ctx context.Context, args []string) error {
 	if os.Getuid() == 0 {
 		return show.Run(ctx, o, l)
 	}
-	return enter(ctx, program, args, l.(*net.TCPListener))
+	return enter(ctx, program, append(args, "-image", o.Image.Dir()), l.(*net.TCPListener))
 }
 
 // enter runs this program again as root of a user namespace of its own, which
 // is root enough for networks. The listener goes along: it was opened outside.
 func enter(ctx context.Context, program string, args []string, l *net.TCPListener) error {
+	tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("the virtual box's network cards: %w; this machine keeps them to root: use sudo make run", err)
+	}
+	tun.Close()
 	f, err := l.File()
 	if err != nil {
 		return err

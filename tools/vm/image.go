@@ -40,8 +40,14 @@ func BuildImage(ctx context.Context) (Image, error) {
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return Image{}, fmt.Errorf("build the image: %w\n%s", err, said)
 	}
-	return Image{dir: filepath.Join(build, "virt")}, nil
+	return OpenImage(filepath.Join(build, "virt")), nil
 }
+
+// OpenImage is an image that has been built into dir.
+func OpenImage(dir string) Image { return Image{dir: dir} }
+
+// Dir is where the image is.
+func (i Image) Dir() string { return i.dir }
 
 // bootLoader is U-Boot, and environment the flash chip with its variables.
 func (i Image) bootLoader() string  { return filepath.Join(i.dir, "u-boot.bin") }

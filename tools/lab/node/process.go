@@ -87,6 +87,8 @@ func Start(ns *netns.Namespace, c Config, program string, args ...string) (*Proc
 	}
 	p := &Process{Config: c, cmd: exec.Command(program, append(args, string(written))...)}
 	p.cmd.Stderr = os.Stderr
+	// Ctrl-C is for whoever started the site, who ends the nodes in turn.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 type Options struct {
 	// Program is the lab command.
 	Program string
+	Image   vm.Image
 	Nodes   int
 	MFDs    int
 	Web     string // as told to the person
@@ -46,38 +47,32 @@ type stage struct {
 // Run shows until ctx ends; then nothing of it is left.
 func Run(ctx context.Context, o Options, web net.Listener) (err error) {
 	s := &stage{Options: o, begin: time.Now()}
-	s.say("building the image (the first time takes some minutes)")
-	image, err := vm.BuildImage(ctx)
-	if err != nil {
-		return err
-	}
 	if s.site, err = site.New(site.Options{Program: o.Program, Nodes: o.Nodes, MFDs: o.MFDs}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.site.Close()) }()
-	s.begin = time.Now()
 	s.say("switching the box on: %d nodes, %d MFDs, virtual address %s", o.Nodes, o.MFDs, site.VIP)
 	group := s.site.Config(`checks.interval = "5s"`, `checks.timeout = "2500ms"`, `checks.up_delay = "`+upDelay+`"`)
-	if s.box, err = s.site.AddVirtualBox(ctx, image, group, s.console); err != nil {
+	if s.box, err = s.site.AddVirtualBox(ctx, s.Image, group, s.console); err != nil {
 		return err
 	}
 	defer s.box.CutPower()
-	var parts sync.WaitGroup
-	defer parts.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(ctx, func() { web.Close() })
-	parts.Go(func() { forward(ctx, web, s.box.Office) })
+	// Nobody waits for what follows at the end: a printer in the middle of a
+	// session learns of it by a time-out, and the process ends before.
+	go forward(ctx, web, s.box.Office)
 	if err := s.waitServing(ctx); err != nil {
 		return quiet(ctx, err)
 	}
 	s.welcome()
 	for i := range s.site.MFDs {
-		parts.Go(func() { s.work(ctx, i) })
+		go s.work(ctx, i)
 	}
-	parts.Go(func() { s.watchLamps(ctx) })
-	parts.Go(func() { s.followEvents(ctx) })
-	parts.Go(func() { s.failures(ctx) })
+	go s.watchLamps(ctx)
+	go s.followEvents(ctx)
+	go s.failures(ctx)
 	select {
 	case <-ctx.Done():
 		s.say("ending: switching the box off, taking the site down")

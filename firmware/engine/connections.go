@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"time"
+
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// connections counts what the kernel tells of connections.
+func (e *Engine) connections(b dataplane.Batch) {
+	now := e.opts.Now()
+	e.dirty = true
+	if b.Resync {
+		e.resync(b)
+		return
+	}
+	for _, ev := range b.Events {
+		g := e.byVIP[ev.VirtualAddress]
+		if g == nil {
+			continue
+		}
+		id := balance.NodeID(ev.Mark)
+		switch _, counted := e.open[ev.ID]; {
+		case ev.Kind == dataplane.Opened && !counted:
+			e.open[ev.ID] = struct{}{}
+			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
+				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
+			}
+		case ev.Kind == dataplane.Closed && counted:
+			delete(e.open, ev.ID)
+			g.policy.Closed(ev.Client, id, now)
+		}
+	}
+}
+
+// resync counts everything anew: at the start, and when events were lost.
+func (e *Engine) resync(b dataplane.Batch) {
+	bindings, err := e.opts.Kernel.Bindings()
+	if err != nil {
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+			Text: "who is where could not be read from the kernel: " + err.Error()})
+		return
+	}
+	e.adopt(bindings, nil)
+	e.open = make(map[uint64]struct{}, len(b.Events))
+	for _, ev := range b.Events {
+		if g := e.byVIP[ev.VirtualAddress]; g != nil && ev.Kind == dataplane.Opened {
+			e.open[ev.ID] = struct{}{}
+			g.policy.Recount(ev.Client, balance.NodeID(ev.Mark))
+		}
+	}
+	if e.started {
+		e.tell(event.Event{Kind: event.Resynchronised, Severity: event.Notice,
+			Text: "connection events came faster than they could be read; " + count(len(b.Events), "open connection") + " counted anew, no binding is lost"})
+	}
+	e.started = true
+}
+
+// adopt makes the kernel's bindings those of the groups. since is what the
+// journal knows of their age, which the kernel does not keep.
+func (e *Engine) adopt(bindings []dataplane.Binding, since map[place]time.Time) {
+	now := e.opts.Now()
+	byGroup := map[*group][]balance.Binding{}
+	for _, b := range bindings {
+		g, m := e.byVIP[b.VirtualAddress], e.members[balance.NodeID(b.Mark)]
+		if g != nil && m != nil {
+			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: m.id, Left: b.Left,
+				Since: since[place{b.VirtualAddress, b.Client, m.Address}]})
+		}
+	}
+	for _, g := range e.groups {
+		g.policy.Adopt(byGroup[g], now)
+	}
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
+)
+
+// Run works until ctx ends. The kernel goes on without it.
+func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{}, notify *daemon.Notifier) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batches := make(chan dataplane.Batch)
+	handled := make(chan struct{})
+	tracked := make(chan struct{})
+	go func() {
+		defer close(tracked)
+		err := tracker.Run(ctx, func(b dataplane.Batch) {
+			select {
+			case batches <- b:
+				<-handled // the batch is reused after this
+			case <-ctx.Done():
+			}
+		})
+		if ctx.Err() == nil {
+			cancel(fmt.Errorf("connection events: %w", err))
+		}
+	}()
+	var followers sync.WaitGroup
+	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() {
+		e.schedule.Run(ctx, func(t health.Target, p api.Probe) {
+			select {
+			case e.probes <- probed{t, p}:
+			case <-ctx.Done():
+			}
+		})
+	})
+	defer func() { <-tracked; followers.Wait() }()
+
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	sweep := time.NewTimer(e.sweepInterval())
+	defer sweep.Stop()
+	ready := false
+	for {
+		select {
+		case <-ctx.Done():
+			e.saveAtEnd()
+			if err := context.Cause(ctx); err != context.Canceled {
+				return err
+			}
+			return nil
+		case b := <-batches:
+			e.connections(b)
+			handled <- struct{}{}
+			if !ready {
+				ready = true
+				if err := notify.Ready(e.box.text()); err != nil {
+					e.opts.Log.Warn("notify", "err", err)
+				}
+			}
+		case p := <-e.probes:
+			e.probed(p)
+		case ask := <-e.requests:
+			ask()
+		case <-reload:
+			_ = e.reload() // an event has told what is wrong
+		case <-tick.C:
+			e.tick()
+			if err := notify.Status(e.box.text()); err != nil {
+				e.opts.Log.Warn("notify", "err", err)
+			}
+		case <-sweep.C:
+			e.sweep()
+			sweep.Reset(e.sweepInterval())
+		case err := <-e.writing:
+			e.written(err)
+		case <-notify.Beat():
+			if err := notify.Alive(); err != nil {
+				e.opts.Log.Warn("notify", "err", err)
+			}
+		}
+		e.program()
+		e.publish()
+	}
+}
+
+func (j judged) text() string { return string(j.state) + ": " + j.reason }
+
+// tick does what time alone brings about.
+func (e *Engine) tick() {
+	now := e.opts.Now()
+	for _, m := range e.members {
+		if m.machine.Tick(now) {
+			e.judge(m)
+		}
+	}
+	for _, g := range e.groups {
+		for _, id := range g.policy.Emptied(now) {
+			e.tellService(e.members[id])
+		}
+	}
+	e.tellDoubt(now)
+	if e.doubt.Certain {
+		// Nothing leaves the box, so it costs nothing to look every second
+		// whether the cable or the address is back.
+		for _, m := range e.members {
+			e.schedule.Now(m.Address)
+		}
+	}
+	e.tellMoves()
+	for _, ev := range e.services.poll(e.opts.Now()) {
+		e.tell(ev)
+	}
+	e.saveWhenDue()
+	e.dirty = true
+}
+
+// tell logs an event for people and for the system log.
+func (e *Engine) tell(ev event.Event) {
+	ev = e.log.Add(ev)
+	level := slog.LevelInfo
+	switch ev.Severity {
+	case event.Warning:
+		level = slog.LevelWarn
+	case event.Alert:
+		level = slog.LevelError
+	}
+	e.opts.Log.Log(context.Background(), level, ev.Text, "event", ev.Kind, "group", ev.Group, "node", ev.Node)
+	e.dirty = true
+}
+
+// ask runs do in the loop and waits for it.
+func (e *Engine) ask(ctx context.Context, do func()) error {
+	done := make(chan struct{})
+	select {
+	case e.requests <- func() { do(); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
