@@ -211,3 +211,23 @@ func TestLostEventsAreCountedAnewAndNoBindingIsLost(t *testing.T) {
 	}
 	b.wantTold(event.Resynchronised, "notice: connection events came faster than they could be read; 1 open connection counted anew")
 }
+
+// A drained node finishes what is open on it; one that dies meanwhile can't.
+func TestNodeThatDiesWhileItIsDrainedIsCut(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.MoveNow}); err != nil {
+		t.Fatal(err)
+	}
+	b.turn()
+	if len(b.kernel.cuts) != 0 {
+		t.Fatal("a drain that lets connections finish has cut them")
+	}
+	for range 3 {
+		b.round(api.TimedOut, "198.18.0.12")
+	}
+	if len(b.kernel.cuts) != 1 {
+		t.Errorf("cut after its end: %v", b.kernel.cuts)
+	}
+}

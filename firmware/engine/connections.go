@@ -17,20 +17,19 @@ func (e *Engine) connections(b dataplane.Batch) {
 		return
 	}
 	for _, ev := range b.Events {
-		g := e.byVIP[ev.VirtualAddress]
-		if g == nil {
-			continue
-		}
-		id := balance.NodeID(ev.Mark)
-		switch _, counted := e.open[ev.ID]; {
-		case ev.Kind == dataplane.Opened && !counted:
+		g, id := e.byVIP[ev.VirtualAddress], balance.NodeID(ev.Mark)
+		_, counted := e.open[ev.ID]
+		switch {
+		case ev.Kind == dataplane.Opened && !counted && g != nil:
 			e.open[ev.ID] = struct{}{}
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
 			}
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)
-			g.policy.Closed(ev.Client, id, now)
+			if g != nil {
+				g.policy.Closed(ev.Client, id, now)
+			}
 		}
 	}
 }

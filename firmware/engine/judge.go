@@ -72,6 +72,7 @@ func (e *Engine) judge(m *member) {
 	switch {
 	case s.Health == api.Down:
 		severity = event.Warning
+		e.dead = append(e.dead, m)
 	case s.Health == api.Checking, was == api.Checking && s.Health == api.Up:
 		severity = event.Info
 	}

@@ -58,23 +58,31 @@ func (e *Engine) layout() dataplane.Layout {
 // refuses.
 const retryChange = time.Second
 
-// program gives the kernel the plans and the nodes that serve, as far as they
-// changed, in one transaction.
+// program gives the kernel what has changed. Connections to nodes that went
+// Down or were removed are cut after it, or their MFDs would come back to them.
 func (e *Engine) program() {
 	now := e.opts.Now()
 	if e.unset && now.Sub(e.refusedAt) < retryChange {
 		return
 	}
+	if !e.change(now) {
+		return
+	}
+	for _, m := range e.dead {
+		e.cut(m)
+	}
+	e.dead = nil
+}
+
+// change gives the kernel the layout, the plans and the nodes that serve, each
+// as far as it changed, and reports whether it has them all.
+func (e *Engine) change(now time.Time) bool {
 	if e.unapplied {
 		if err := e.opts.Kernel.Apply(e.layout()); err != nil {
 			e.refused(now, "the changed configuration", err)
-			return
+			return false
 		}
 		e.unapplied = false
-		for _, m := range e.removed {
-			e.cut(m)
-		}
-		e.removed = nil
 	}
 	plans := map[netip.Addr][]dataplane.Mark{}
 	for _, g := range e.groups {
@@ -82,11 +90,11 @@ func (e *Engine) program() {
 			plans[g.VirtualAddress] = marks(slots)
 		}
 	}
-	up, left := e.serving()
+	up := e.serving()
 	waiting := e.unknown()
 	awaited := slices.Equal(waiting, e.waiting)
 	if len(plans) == 0 && up == nil && awaited {
-		return
+		return true
 	}
 	to := up
 	if to == nil {
@@ -94,12 +102,12 @@ func (e *Engine) program() {
 	}
 	if err := e.opts.Kernel.Change(to, plans); err != nil {
 		e.refused(now, "a change of the plan", err)
-		return
+		return false
 	}
 	if !awaited {
 		if err := e.opts.Kernel.Wait(waiting); err != nil {
 			e.refused(now, "a change of whom MFDs wait for", err)
-			return
+			return false
 		}
 		e.waiting = waiting
 	}
@@ -108,9 +116,7 @@ func (e *Engine) program() {
 	}
 	e.unset = false
 	e.up = to
-	for _, m := range left {
-		e.cut(m)
-	}
+	return true
 }
 
 // refused notes a change that the kernel did not take, and tells the first of
@@ -124,31 +130,16 @@ func (e *Engine) refused(now time.Time, what string, err error) {
 }
 
 // serving returns the marks that may serve, nil when they are those that the
-// kernel has, and the members that left because of their health: what is open
-// to those is dead.
-func (e *Engine) serving() (up []dataplane.Mark, left []*member) {
-	now := map[dataplane.Mark]bool{}
-	up = []dataplane.Mark{}
+// kernel has.
+func (e *Engine) serving() []dataplane.Mark {
+	up := []dataplane.Mark{}
 	for _, g := range e.groups {
-		for _, id := range g.policy.Up() {
-			up = append(up, dataplane.Mark(id))
-			now[dataplane.Mark(id)] = true
-		}
+		up = append(up, marks(g.policy.Up())...)
 	}
-	same := len(up) == len(e.up) && !e.unset && e.up != nil
-	for _, was := range e.up {
-		if now[was] {
-			continue
-		}
-		same = false
-		if m := e.members[balance.NodeID(was)]; m != nil && m.machine.Status().Health == api.Down {
-			left = append(left, m)
-		}
+	if !e.unset && e.up != nil && slices.Equal(up, e.up) {
+		return nil
 	}
-	if same {
-		return nil, nil
-	}
-	return up, left
+	return up
 }
 
 // unknown are the nodes that no probe has told of since the box started. Their

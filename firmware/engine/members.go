@@ -205,7 +205,7 @@ func (e *Engine) reload() error {
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
 	for id, m := range before {
 		if e.members[id] == nil {
-			e.removed = append(e.removed, m)
+			e.dead = append(e.dead, m)
 		}
 	}
 	return nil
