@@ -32,33 +32,6 @@ func holdAxis(g api.Group, n *api.Network) axis {
 	return axis{Word: "Not held", Reason: "Netd has not taken over this group yet.", Shape: "triangle", Tone: "warn"}
 }
 
-// judgeAddresses is the verdict when MFDs do not even reach the box, because a
-// virtual address is not held: nodes that serve are of no use to them then.
-func judgeAddresses(v view) (out verdict, barred bool) {
-	if v.Network == nil {
-		return out, false
-	}
-	lost := 0
-	for _, a := range v.Network.VirtualAddresses {
-		if a.State != api.Conflict && a.State != api.Waiting {
-			continue
-		}
-		lost++
-		if out.Since.Before(a.Since) {
-			out.Since = a.Since
-		}
-		if out.Reason != "" {
-			out.Reason += " "
-		}
-		out.Reason += fmt.Sprintf("MFDs of %s do not reach the box at %s: %s", a.Group, a.Address, strings.TrimSuffix(a.Reason, ".")+".")
-	}
-	out.State, out.Tone, out.Sentence = "Not reachable", "bad", "Nobody can print."
-	if lost < len(v.Balancer.Groups) {
-		out.Sentence = "Some people can't print."
-	}
-	return out, lost > 0
-}
-
 // notes are the troubles of the box beside those of its nodes, worst first.
 func notes(v view) (out []string) {
 	if v.Balancer != nil && v.Balancer.Box.Suspicion != "" {

@@ -78,9 +78,6 @@ func judge(v view) verdict {
 		}
 		return out
 	}
-	if out, barred := judgeAddresses(v); barred {
-		return out
-	}
 	b := v.Balancer.Box
 	out := verdict{State: b.State, Reason: sentence(b.Reason), Since: b.Since}
 	switch b.State {

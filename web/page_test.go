@@ -100,34 +100,6 @@ func TestVerdictAnswersWhetherPeopleCanPrint(t *testing.T) {
 	}
 }
 
-func TestNobodyPrintsThroughAnAddressThatAnotherMachineHas(t *testing.T) {
-	v := sample()
-	v.Network = &api.Network{VirtualAddresses: []api.VirtualAddress{{Group: "print", Address: v.Balancer.Groups[0].VirtualAddress,
-		Hold: api.Hold{State: api.Conflict, Holder: "02:00:5e:10:00:07", Reason: "the machine with the MAC address 02:00:5e:10:00:07 already has it", Since: at}}}}
-	if got := judge(v); got.Sentence != "Nobody can print." || got.Tone != "bad" || !strings.Contains(got.Reason, "02:00:5e:10:00:07") {
-		t.Errorf("%+v", got)
-	}
-	second := v.Balancer.Groups[0]
-	second.Name, second.VirtualAddress = "scan", second.VirtualAddress.Next()
-	v.Balancer.Groups = append(v.Balancer.Groups, second)
-	if got := judge(v); got.Sentence != "Some people can't print." {
-		t.Errorf("with another group: %q", got.Sentence)
-	}
-	v.Network.VirtualAddresses[0].State = api.Held
-	if got := judge(v); got.Sentence != "People can print, but there is no spare." {
-		t.Errorf("once it is held: %q", got.Sentence)
-	}
-	for state, want := range map[api.HoldState]string{api.Held: "Held by this box", api.Waiting: "Not held yet", api.Conflict: "Refused", api.Disputed: "Disputed"} {
-		v.Network.VirtualAddresses[0].State = state
-		if got := holdAxis(v.Balancer.Groups[0], v.Network); got.Word != want {
-			t.Errorf("%s is told as %q", state, got.Word)
-		}
-	}
-	if got := holdAxis(second, v.Network); got.Word != "Not held" {
-		t.Errorf("of an address that netd does not have: %q", got.Word)
-	}
-}
-
 func TestTroubleOfInterfacesIsNoted(t *testing.T) {
 	for _, tt := range []struct {
 		is   api.Interface
@@ -156,5 +128,20 @@ func TestStatesAreToldByShapeAndWordNotByColourAlone(t *testing.T) {
 		if a.Word != string(h) {
 			t.Errorf("%s is called %s", h, a.Word)
 		}
+	}
+}
+
+func TestVirtualAddressIsToldByWhoHasIt(t *testing.T) {
+	g := sample().Balancer.Groups[0]
+	n := &api.Network{VirtualAddresses: []api.VirtualAddress{{Group: "print", Address: g.VirtualAddress}}}
+	for state, want := range map[api.HoldState]string{api.Held: "Held by this box", api.Waiting: "Not held yet", api.Conflict: "Refused", api.Disputed: "Disputed"} {
+		n.VirtualAddresses[0].State = state
+		if got := holdAxis(g, n); got.Word != want {
+			t.Errorf("%s is told as %q", state, got.Word)
+		}
+	}
+	g.VirtualAddress = g.VirtualAddress.Next()
+	if got := holdAxis(g, n); got.Word != "Not held" {
+		t.Errorf("of an address that netd does not have: %q", got.Word)
 	}
 }

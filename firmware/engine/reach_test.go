@@ -7,6 +7,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
+	"spoolgate/firmware/event"
 )
 
 func TestGroupWhoseAddressIsAnothersServesNobody(t *testing.T) {
@@ -32,5 +33,25 @@ func TestGroupWhoseAddressIsAnothersServesNobody(t *testing.T) {
 		if (got != "") != tt.unreach || tt.unreach && !strings.Contains(got, tt.hold.Reason) {
 			t.Errorf("%+v: %q", tt.hold, got)
 		}
+	}
+}
+
+// The verdict is one for lamps, spoolctl and web UI: nodes that serve are of no
+// use to MFDs that do not reach the box.
+func TestNobodyPrintsThroughAnAddressThatAnotherMachineHas(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.holds = map[netip.Addr]api.Hold{netip.MustParseAddr("198.18.0.10"): {State: api.Conflict, Reason: "the machine 02:00:5e:10:00:07 has it"}}
+	b.pass(settlingIn)
+	s, _ := b.snapshots.Latest()
+	if s.Box.State != api.NothingServing || !strings.Contains(s.Box.Reason, "02:00:5e:10:00:07") {
+		t.Errorf("box: %s: %s", s.Box.State, s.Box.Reason)
+	}
+	b.wantTold(event.GroupState, "notice: group print: OK: all 2 nodes serve",
+		"alert: group print: Nothing serving: MFDs do not reach the box at 198.18.0.10: the machine 02:00:5e:10:00:07 has it")
+	b.holds = map[netip.Addr]api.Hold{netip.MustParseAddr("198.18.0.10"): {State: api.Held}}
+	b.pass(settlingIn)
+	if s, _ := b.snapshots.Latest(); s.Box.State != api.OK {
+		t.Errorf("once it is held: %s: %s", s.Box.State, s.Box.Reason)
 	}
 }
