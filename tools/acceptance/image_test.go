@@ -2,9 +2,14 @@ package acceptance
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"spoolgate/firmware/api"
 	"spoolgate/tools/lab/site"
 	"spoolgate/tools/vm"
 )
@@ -13,44 +18,40 @@ import (
 // it should take is measured, not tested.
 const bootTime = 2 * time.Minute
 
+// upMarker is what init says when every service said READY.
+const upMarker = "spoolgate: services started"
+
 // boxed is a site around the real image in QEMU.
 type boxed struct {
-	*testing.T
-	*site.Site
-	box *site.VirtualBox
-	ctx context.Context
+	*place
+	image *site.VirtualBox
+	ctx   context.Context
 }
 
-func openBoxed(t *testing.T, o site.Options, group ...string) *boxed {
+// openBoxed builds a site and switches a box with a configuration on in it.
+func openBoxed(t *testing.T, o site.Options, config func(*site.Site) string) *boxed {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	image, err := vm.BuildImage(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Program = program("lab")
-	s, err := site.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &boxed{T: t, Site: s, ctx: ctx}
-	t.Cleanup(func() {
-		if b.box != nil {
-			b.box.CutPower()
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	start := time.Now()
-	b.box, err = s.AddVirtualBox(ctx, image, s.Config(group...), func(line string) { t.Log(line) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.waitServing()
-	t.Logf("from power-on to the first MFD served: %.1f s", time.Since(start).Seconds())
+	b := &boxed{place: build(t, o), ctx: ctx}
+	b.image, err = b.AddVirtualBox(ctx, image, config(b.Site), func(line string) { t.Log(line) })
+	b.must(err)
+	t.Cleanup(func() { b.image.CutPower() })
 	return b
+}
+
+// part is a subtest on the same box.
+func (b *boxed) part(name string, do func(*boxed)) {
+	b.T.Run(name, func(t *testing.T) {
+		p, c := *b.place, *b
+		p.T = t
+		c.place = &p
+		do(&c)
+	})
 }
 
 // waitServing has a printer try until it is served, as printers do.
@@ -61,6 +62,7 @@ func (b *boxed) waitServing() {
 		c, err := b.MFDs[0].Connect(b.ctx, 5011)
 		if err == nil {
 			c.Close()
+			b.Logf("from power-on to the first MFD served: %.1f s", time.Since(b.image.PoweredOn).Seconds())
 			return
 		}
 		if time.Now().After(deadline) {
@@ -74,24 +76,86 @@ func (b *boxed) waitServing() {
 	}
 }
 
-func TestImageBootsAndServesMFDs(t *testing.T) {
-	b := openBoxed(t, site.Options{Nodes: 2, MFDs: 4}, `checks.interval = "1s"`, `checks.timeout = "500ms"`, `checks.up_delay = "10s"`)
-	nodes := map[string]int{}
-	for _, m := range b.MFDs {
-		c, err := m.Connect(b.ctx, 5012)
-		if err != nil {
-			t.Fatal(err)
+// shell gives the technician's shell a command.
+func (b *boxed) shell(command string) string {
+	b.Helper()
+	out, err := b.image.Run(b.ctx, command)
+	b.must(err)
+	return out
+}
+
+// waitUp waits until init says that all services are up.
+func (b *boxed) waitUp() {
+	b.Helper()
+	_, err := b.image.WaitFor(b.ctx, upMarker)
+	b.must(err)
+}
+
+func (b *boxed) services() (s api.Services) {
+	b.Helper()
+	text := b.shell("cat " + api.ServicesFile)
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		b.Fatalf("%v in %q", err, text)
+	}
+	return s
+}
+
+func (b *boxed) daemon(name string) api.Daemon {
+	b.Helper()
+	list := b.services().Services
+	i := slices.IndexFunc(list, func(d api.Daemon) bool { return d.Name == name })
+	if i < 0 {
+		b.Fatalf("there is no daemon %s in %+v", name, list)
+	}
+	return list[i]
+}
+
+// awaitWord types a command until its answer has the word in it.
+func (b *boxed) awaitWord(command, word string) string {
+	b.Helper()
+	for end := time.Now().Add(bootTime); ; {
+		out := b.shell(command)
+		if strings.Contains(out, word) {
+			return out
 		}
-		defer c.Close()
+		if time.Now().After(end) {
+			b.Fatalf("%s does not say %q:\n%s", command, word, out)
+		}
+		b.shell("sleep 0.2")
+	}
+}
+
+// One box, power-on to power cut: what does not need a boot of its own.
+func TestImageAtWork(t *testing.T) {
+	b := openBoxed(t, site.Options{Nodes: 2, MFDs: 6}, func(s *site.Site) string {
+		return s.BoxConfig(s.Config(`checks.interval = "4s"`, `checks.timeout = "2s"`, `checks.up_delay = "10s"`))
+	})
+	b.waitServing()
+	b.waitUp()
+	b.part("MFDs are served", (*boxed).servesMFDs)
+	b.part("the lamps tell what happens and the button is heard", (*boxed).showsOnItsPanel)
+	b.part("only the listed ports are open", (*boxed).opensOnlyTheListedPorts)
+	b.part("daemons that die or hang lose nothing", (*boxed).outlivesItsDaemons)
+	b.part("a power cut changes no binding", (*boxed).keepsBindingsOverPowerCuts)
+}
+
+func (b *boxed) servesMFDs() {
+	nodes := map[string]int{}
+	for _, m := range b.MFDs[:4] {
+		c := b.visit(m, 5012)
 		if err := c.Exchange(); err != nil {
-			t.Error(err)
+			b.Error(err)
 		}
 		if c.Client.Addr() != site.VIP {
-			t.Errorf("node %s sees %s, want the virtual address", c.Node, c.Client)
+			b.Errorf("node %s sees %s, want the virtual address", c.Node, c.Client)
 		}
 		nodes[c.Node]++
 	}
 	if nodes["A"] != 2 || nodes["B"] != 2 {
-		t.Errorf("four MFDs landed on %v", nodes)
+		b.Errorf("four MFDs landed on %v", nodes)
+	}
+	b.Logf("memory: %s", strings.Join(strings.Fields(b.shell("grep -e MemTotal -e MemAvailable /proc/meminfo")), " "))
+	for _, d := range b.services().Services {
+		b.Logf("%s: %s", d.Name, strings.Join(strings.Fields(b.shell(fmt.Sprintf("grep VmRSS /proc/%d/status", d.PID))), " "))
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Where the partitions of tools/image's table start, in bytes.
@@ -77,23 +76,6 @@ func TestUnreadableBootPartitionNeverStartsFromTheNetwork(t *testing.T) {
 		if strings.Contains(text, way) {
 			t.Errorf("it tried %s:\n%s", way, text)
 		}
-	}
-}
-
-func TestOtherSlotStartsWhenOneIsDestroyed(t *testing.T) {
-	ctx, image := buildImage(t)
-	disk, err := image.Disk(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	wreck(t, disk, slotAOffset)
-	v := powerOn(t, ctx, image, disk)
-	start := time.Now()
-	said(t, ctx, v, "spoolgate: slot A does not start")
-	waitFor(t, ctx, v, upMarker)
-	t.Logf("services of the other slot up after %.1f s", time.Since(start).Seconds())
-	if s := services(t, ctx, v); s.Boot.Slot != "B" {
-		t.Errorf("came up as %+v", s.Boot)
 	}
 }
 

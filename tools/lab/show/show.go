@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options, web net.Listener) (err error) {
 	defer func() { err = errors.Join(err, s.site.Close()) }()
 	s.say("switching the box on: %d nodes, %d MFDs, virtual address %s", o.Nodes, o.MFDs, site.VIP)
 	group := s.site.Config(`checks.interval = "5s"`, `checks.timeout = "2500ms"`, `checks.up_delay = "`+upDelay+`"`)
-	if s.box, err = s.site.AddVirtualBox(ctx, s.Image, group, s.console); err != nil {
+	if s.box, err = s.site.AddVirtualBox(ctx, s.Image, s.site.BoxConfig(group), s.console); err != nil {
 		return err
 	}
 	defer s.box.CutPower()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -53,14 +54,15 @@ type Options struct {
 // Site is a print site.
 type Site struct {
 	Options
-	Switch *netns.Namespace
-	Nodes  []*Node
-	MFDs   []*mfd.MFD
-	dir    string
-	spaces []*netns.Namespace
-	boxes  []*Box
-	taps   []*os.File
-	links  int
+	Switch  *netns.Namespace
+	Nodes   []*Node
+	MFDs    []*mfd.MFD
+	dir     string
+	spaces  []*netns.Namespace
+	boxes   []*Box
+	taps    []*os.File
+	servers []*exec.Cmd
+	links   int
 }
 
 // Node is a node of the site, in a namespace of its own.
@@ -232,6 +234,7 @@ func (s *Site) Close() error {
 			errs = append(errs, n.End())
 		}
 	}
+	s.closeServers()
 	for _, f := range s.taps {
 		errs = append(errs, f.Close())
 	}

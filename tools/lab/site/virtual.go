@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"spoolgate/tools/lab/netns"
 	"spoolgate/tools/vm"
@@ -22,19 +24,26 @@ var (
 	WebUI = netip.AddrPortFrom(ManagementAddress, 443)
 )
 
+// BoxCable is what the cable to the box's service interface is called at the switch.
+const BoxCable = "box"
+
+const officeCable = "office"
+
 // VirtualBox is the real image in QEMU, with its two interfaces in the site.
 type VirtualBox struct {
 	*vm.VM
 	// Office is where people sit: the management network's other end.
 	Office *netns.Namespace
 	Disk   string
-	config vm.Config
+	// PoweredOn is when it was switched on last.
+	PoweredOn time.Time
+	config    vm.Config
 }
 
 // AddVirtualBox writes a configuration onto a copy of the image's disk, plugs
 // the box into the site and switches it on. It starts to serve some seconds
-// later.
-func (s *Site) AddVirtualBox(ctx context.Context, image vm.Image, group string, log func(string)) (*VirtualBox, error) {
+// later. An empty configuration is a new box's: none.
+func (s *Site) AddVirtualBox(ctx context.Context, image vm.Image, config string, log func(string)) (*VirtualBox, error) {
 	office, err := s.space()
 	if err != nil {
 		return nil, err
@@ -43,31 +52,49 @@ func (s *Site) AddVirtualBox(ctx context.Context, image vm.Image, group string, 
 	if b.Disk, err = image.Disk(s.dir); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(s.dir, "config.toml")
-	if err := os.WriteFile(file, []byte(boxConfig()+group), 0o644); err != nil {
-		return nil, err
-	}
-	if err := vm.PutData(b.Disk, file, "config.toml"); err != nil {
-		return nil, err
+	if config != "" {
+		file := filepath.Join(s.dir, "config.toml")
+		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+			return nil, err
+		}
+		if err := vm.PutData(b.Disk, file, "config.toml"); err != nil {
+			return nil, err
+		}
 	}
 	b.config = vm.Config{Disk: b.Disk, Image: image, Log: log}
-	if b.config.Service, err = s.tap(s.Switch, "box"); err != nil {
+	if b.config.Service, err = s.tap(s.Switch, BoxCable); err != nil {
 		return nil, err
 	}
-	if err := s.Switch.Plug("box", printerSwitch); err != nil {
+	if err := s.Switch.Plug(BoxCable, printerSwitch); err != nil {
 		return nil, err
 	}
-	if b.config.Management, err = s.tap(office, "office"); err != nil {
+	if b.config.Management, err = s.tap(office, officeCable); err != nil {
 		return nil, err
 	}
-	if err := office.Address("office", netip.PrefixFrom(OfficeAddress, managementNetwork.Bits())); err != nil {
+	if config == "" {
+		err = s.serveNewBox(office)
+	} else {
+		err = office.Address(officeCable, netip.PrefixFrom(OfficeAddress, managementNetwork.Bits()))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b, b.PowerOn(ctx)
 }
 
+// serveNewBox has a DHCP server in both networks, which give a box that has no
+// configuration the addresses that it would be configured to have.
+func (s *Site) serveNewBox(office *netns.Namespace) error {
+	gateway := netip.PrefixFrom(Network.Addr().Next(), Network.Bits())
+	if err := s.ServeDHCP(s.Switch, printerSwitch, gateway, BoxAddress); err != nil {
+		return err
+	}
+	return s.ServeDHCP(office, officeCable, netip.PrefixFrom(OfficeAddress, managementNetwork.Bits()), ManagementAddress)
+}
+
 // PowerOn starts the box, at first or after CutPower.
 func (b *VirtualBox) PowerOn(ctx context.Context) (err error) {
+	b.PoweredOn = time.Now()
 	b.VM, err = vm.Start(ctx, b.config)
 	return err
 }
@@ -85,8 +112,9 @@ func (s *Site) tap(n *netns.Namespace, name string) (f *os.File, err error) {
 	return f, n.Up(name)
 }
 
-// boxConfig gives the box its own addresses in the site.
-func boxConfig() string {
-	return fmt.Sprintf("[service]\naddresses = [%q]\n[management]\naddresses = [%q]\n",
-		netip.PrefixFrom(BoxAddress, Network.Bits()), netip.PrefixFrom(ManagementAddress, managementNetwork.Bits()))
+// BoxConfig is a configuration of the box in the site: its own addresses, more
+// lines about the service interface, and the group.
+func (s *Site) BoxConfig(group string, service ...string) string {
+	return fmt.Sprintf("[service]\naddresses = [%q]\n%s\n[management]\naddresses = [%q]\n",
+		netip.PrefixFrom(BoxAddress, Network.Bits()), strings.Join(service, "\n"), netip.PrefixFrom(ManagementAddress, managementNetwork.Bits())) + group
 }
