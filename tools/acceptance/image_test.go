@@ -140,6 +140,8 @@ func TestImageAtWork(t *testing.T) {
 }
 
 func (b *boxed) servesMFDs() {
+	// On a busy machine the first probe of a node may be lost: it is Starting then.
+	b.awaitWord("spoolctl status", "all 2 nodes serve")
 	nodes := map[string]int{}
 	for _, m := range b.MFDs[:4] {
 		c := b.visit(m, 5012)
