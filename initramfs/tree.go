@@ -36,7 +36,7 @@ func skeleton() []cpio.Record {
 		cpio.Directory("tmp", 0o1777),
 		cpio.CharDev("dev/console", 0o600, 5, 1), // without it PID 1 starts with no descriptors at all
 		cpio.CharDev("dev/null", 0o666, 1, 3),
-		// netd knows the name servers.
-		cpio.Symlink("etc/resolv.conf", "/data/netd/resolv.conf"),
+		// netd knows the name servers; init tells it to keep them there.
+		cpio.Symlink("etc/resolv.conf", "/run/netd/resolv.conf"),
 	}
 }

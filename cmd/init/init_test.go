@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/supervise"
 )
 
 // PID 1 must not hear anything from a network, and must not start a process
@@ -73,6 +74,28 @@ func TestDaemonsHaveUsersOfTheirOwnInTheImage(t *testing.T) {
 	for _, s := range services("") {
 		if !strings.Contains(string(passwd), "\n"+s.name+":x:") {
 			t.Errorf("%s has no user", s.name)
+		}
+	}
+}
+
+func TestResolversAreReadWhereNetdWritesThem(t *testing.T) {
+	tree, err := os.ReadFile("../../initramfs/tree.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	netd := services("")[0]
+	file := netd.args[slices.Index(netd.args, "-state")+1] + "/resolv.conf"
+	if !strings.Contains(string(tree), `cpio.Symlink("etc/resolv.conf", "`+file+`")`) {
+		t.Errorf("/etc/resolv.conf of the image does not lead to %s", file)
+	}
+}
+
+func TestNoDaemonMayDoMoreThanItsJob(t *testing.T) {
+	network := []supervise.Cap{supervise.NetAdmin, supervise.NetRaw}
+	needs := map[string][]supervise.Cap{"netd": network, "balancerd": append(slices.Clone(network), supervise.NetBindService)}
+	for _, s := range services("") {
+		if !slices.Equal(s.caps, needs[s.name]) {
+			t.Errorf("%s has capabilities %v, needs %v", s.name, s.caps, needs[s.name])
 		}
 	}
 }

@@ -51,7 +51,7 @@ func services(webDevice string) []service {
 			name: "netd", critical: true,
 			// What it keeps is resolv.conf, which is new at every start.
 			args:    []string{"-config", configPath, "-state", "/run/netd", "-service", serviceNIC, "-management", managementNIC},
-			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw, supervise.SysTime},
+			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw},
 			sockets: []supervise.Socket{own("netd")},
 		},
 		{

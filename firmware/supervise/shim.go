@@ -18,7 +18,6 @@ const (
 	NetBindService Cap = unix.CAP_NET_BIND_SERVICE
 	NetAdmin       Cap = unix.CAP_NET_ADMIN
 	NetRaw         Cap = unix.CAP_NET_RAW
-	SysTime        Cap = unix.CAP_SYS_TIME
 )
 
 // ShimWord is the first argument with which the supervisor starts its own
