@@ -173,6 +173,35 @@ func TestChangedConfigurationRemovesItsOwnAddressesOnly(t *testing.T) {
 	}
 }
 
+// The names are those of the image's VLANs with the longest tags that there are.
+// No VLAN is needed to have one: a kernel without 802.1Q runs this too.
+func TestChangedAddressesGoAwayWhateverTheInterfacesAreCalled(t *testing.T) {
+	s := newSite(t)
+	_, err := s.box.Output("sh", "-ec", "ip link set svc name service.4093; ip link set mgm name management.4094")
+	s.must(err)
+	s.args = append(s.args, "-service", "service.4093", "-management", "management.4094")
+	s.configure(static)
+	s.start()
+	first := func(n api.Network) string {
+		if a := n.Interfaces[1].Address; virtual(api.Held)(n) && len(a) == 1 && a[0].State == api.Held {
+			return a[0].Prefix.String() + " " + n.VirtualAddresses[0].Address.String()
+		}
+		return ""
+	}
+	s.until("held", func(n api.Network) bool { return first(n) == "198.18.9.1/24 198.18.0.200" })
+	s.configure(strings.NewReplacer("0.200", "0.201", "9.1/24", "9.2/24").Replace(static))
+	r, err := s.client.Post("http://netd/v1/reload", "", nil)
+	s.must(err)
+	r.Body.Close()
+	s.until("the new addresses held", func(n api.Network) bool { return first(n) == "198.18.9.2/24 198.18.0.201" })
+	if got := s.addresses("service.4093"); strings.Contains(got, "0.200") || !strings.Contains(got, "0.201/32") {
+		t.Errorf("on the service VLAN: %s", got)
+	}
+	if got := s.addresses("management.4094"); strings.Contains(got, "9.1/24") || !strings.Contains(got, "9.2/24") {
+		t.Errorf("on the management VLAN: %s", got)
+	}
+}
+
 func TestLeaseIsObtainedRenewedAndEnds(t *testing.T) {
 	s := newSite(t)
 	s.dhcp("lan", "opt lease 6")

@@ -15,10 +15,13 @@ import (
 )
 
 // What netd put on an interface carries its mark, in the kernel itself: the next
-// run knows its own by it and leaves the rest alone.
+// run knows its own by it and leaves the rest alone. The label of an address has at
+// most 15 characters, as many as the name "management.4094" alone: beginning it
+// with the interface's name, as ifconfig's aliases do, would leave no room. The
+// kernel asks for nothing but the length.
 const (
-	ownLabel     = ":sg"
-	virtualLabel = ":vip"
+	ownLabel     = "spoolgate:own"
+	virtualLabel = "spoolgate:vip"
 	vlanAlias    = "spoolgate"
 	routeOwner   = netlink.RouteProtocol(83) // of /etc/iproute2/rt_protos, a free number
 )
@@ -93,9 +96,9 @@ func dropVLANs(wanted []string) error {
 // put gives a link an address; it runs out by itself at expires, unless that is
 // zero. A daemon that died cannot keep an address whose lease ended.
 func put(l netlink.Link, p netip.Prefix, label string, expires time.Time) error {
-	a := &netlink.Addr{IPNet: ipNet(p), Label: l.Attrs().Name + label}
-	if len(a.Label) >= unix.IFNAMSIZ || !p.Addr().Is4() {
-		a.Label = ""
+	a := &netlink.Addr{IPNet: ipNet(p)}
+	if p.Addr().Is4() {
+		a.Label = label // IPv6 addresses have none
 	}
 	if !expires.IsZero() {
 		a.ValidLft = max(int(time.Until(expires).Seconds()), 1)
@@ -124,7 +127,7 @@ func owned(l netlink.Link, label string) ([]netip.Prefix, error) {
 	for _, a := range all {
 		ip, ok := netip.AddrFromSlice(a.IP.To4())
 		ones, _ := a.Mask.Size()
-		if ok && a.Label == l.Attrs().Name+label {
+		if ok && a.Label == label {
 			ours = append(ours, netip.PrefixFrom(ip, ones))
 		}
 	}
