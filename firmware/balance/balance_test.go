@@ -327,3 +327,18 @@ func TestAdoptTakesTheKernelsWord(t *testing.T) {
 		t.Errorf("a client only the kernel knew: %+v", c)
 	}
 }
+
+// The wall clock is set by NTP or by hand; windows are times that pass.
+func TestWindowDoesNotFollowTheWallClock(t *testing.T) {
+	begin := time.Now()
+	g := NewGroup(affinity, []Spec{{ID: 1, Weight: 1}}, begin)
+	g.SetHealthy(1, true, begin)
+	g.Opened(mfd(0), 1, false, begin)
+	g.Closed(mfd(0), 1, begin)
+	if c, ok := g.Lookup(mfd(0), begin.Add(time.Minute)); !ok || c.Ends.Sub(begin) != affinity {
+		t.Fatalf("%+v %v", c, ok)
+	}
+	if g.began.String() == g.began.Round(0).String() {
+		t.Error("times are counted by the wall clock")
+	}
+}

@@ -56,7 +56,7 @@ const settling = 10 * time.Second
 
 type youngClient struct {
 	address netip.Addr
-	since   int64 // of the binding, to recognise one that was made anew
+	since   moment // of the binding, to recognise one that was made anew
 }
 
 // Opened tells that the kernel sent a connection of the client to the node.
@@ -88,7 +88,7 @@ func (g *Group) Opened(a netip.Addr, id NodeID, follows bool, now time.Time) (Mo
 		g.deal(n, now)
 		c = g.bind(a, n, why, now)
 	}
-	c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
+	c.lastSeen, c.renewed = g.at(now), g.at(now)
 	g.countHere(c, +1)
 	return move, moved
 }
@@ -110,7 +110,7 @@ func (g *Group) leftBecause(a netip.Addr, c *client, now time.Time) Cause {
 		return Operator
 	case old == nil || !old.serves() || now.Sub(old.back) < windowSlack:
 		return NodeLeft
-	case c.here == 0 && now.UnixNano()-c.lastSeen >= int64(g.affinity-windowSlack):
+	case c.here == 0 && g.at(now)-c.lastSeen >= moment(g.affinity-windowSlack):
 		return FirstContact
 	}
 	return Unexplained
@@ -127,7 +127,7 @@ func (g *Group) Closed(a netip.Addr, id NodeID, now time.Time) {
 		n.open--
 	}
 	if c := g.clients[a]; c != nil && c.node == id {
-		c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
+		c.lastSeen, c.renewed = g.at(now), g.at(now)
 		// None is counted when this one was opened before the client was forgotten
 		// and dealt to the same node again.
 		if c.here > 0 {
@@ -163,7 +163,7 @@ func (g *Group) deal(n *node, now time.Time) {
 }
 
 func (g *Group) bind(a netip.Addr, n *node, why Why, now time.Time) *client {
-	at := now.UnixNano()
+	at := g.at(now)
 	c := &client{node: n.ID, why: why, since: at, lastSeen: at, renewed: at}
 	g.clients[a] = c
 	n.bound++
@@ -193,7 +193,7 @@ func (g *Group) drop(a netip.Addr, c *client) {
 // settle lets those clients count by their open connections that have had the
 // time to open them.
 func (g *Group) settle(now time.Time) {
-	limit := now.Add(-settling).UnixNano()
+	limit := g.at(now) - moment(settling)
 	i := 0
 	for ; i < len(g.young) && g.young[i].since <= limit; i++ {
 		c := g.clients[g.young[i].address]

@@ -101,7 +101,7 @@ func (g *Group) Emptied(now time.Time) (done []NodeID) {
 // EmptyBy is when a gently drained node will be empty if none of its clients
 // is heard of any more; false while connections are open.
 func (g *Group) EmptyBy(id NodeID) (time.Time, bool) {
-	var last int64
+	var last time.Time
 	for _, c := range g.clients {
 		if c.node != id {
 			continue
@@ -109,12 +109,14 @@ func (g *Group) EmptyBy(id NodeID) (time.Time, bool) {
 		if c.here > 0 {
 			return time.Time{}, false
 		}
-		last = max(last, c.lastSeen)
+		if seen := g.time(c.lastSeen); seen.After(last) {
+			last = seen
+		}
 	}
-	if last == 0 {
-		return time.Time{}, true
+	if last.IsZero() {
+		return last, true
 	}
-	return time.Unix(0, last).Add(g.affinity), true
+	return last.Add(g.affinity), true
 }
 
 // MoveClient binds a client to another node from its next connection on.

@@ -28,9 +28,12 @@ type Spec struct {
 // Group is who is where in one Spooler Controller Group.
 type Group struct {
 	affinity time.Duration
-	nodes    []*node // in the order of the configuration
-	byID     map[NodeID]*node
-	clients  map[netip.Addr]*client
+	// began is what times are counted from. Its reading of the monotonic clock
+	// keeps windows right when the wall clock is set.
+	began   time.Time
+	nodes   []*node // in the order of the configuration
+	byID    map[NodeID]*node
+	clients map[netip.Addr]*client
 
 	// young are the clients whose first contact is less than settling ago, in
 	// the order of their first contacts.
@@ -72,15 +75,22 @@ type client struct {
 	node     NodeID
 	why      Why
 	young    bool
-	here     int32 // open connections on its node
-	since    int64 // bound to this node since, in Unix nanoseconds
-	lastSeen int64 // last open, close or renewal
-	renewed  int64 // last time that the kernel's window began anew
+	here     int32  // open connections on its node
+	since    moment // bound to this node since
+	lastSeen moment // last open, close or renewal
+	renewed  moment // last time that the kernel's window began anew
 }
+
+// moment is a time, as the time since the group began.
+type moment time.Duration
+
+func (g *Group) at(t time.Time) moment { return moment(t.Sub(g.began)) }
+
+func (g *Group) time(m moment) time.Time { return g.began.Add(time.Duration(m)) }
 
 // NewGroup returns a group whose nodes are all in service and not yet healthy.
 func NewGroup(affinity time.Duration, specs []Spec, now time.Time) *Group {
-	g := &Group{byID: map[NodeID]*node{}, clients: map[netip.Addr]*client{}, released: map[netip.Addr]time.Time{}}
+	g := &Group{began: now, byID: map[NodeID]*node{}, clients: map[netip.Addr]*client{}, released: map[netip.Addr]time.Time{}}
 	g.Configure(affinity, specs, now)
 	return g
 }
@@ -205,9 +215,9 @@ func (g *Group) Clients(prefix netip.Prefix, now time.Time) []Client {
 }
 
 func (g *Group) describe(a netip.Addr, c *client, now time.Time) Client {
-	ends := time.Unix(0, c.lastSeen).Add(g.affinity)
+	ends := g.time(c.lastSeen).Add(g.affinity)
 	if c.here > 0 {
 		ends = now.Add(g.affinity)
 	}
-	return Client{Address: a, Node: c.node, Why: c.why, Since: time.Unix(0, c.since), Ends: ends, Open: int(c.here)}
+	return Client{Address: a, Node: c.node, Why: c.why, Since: g.time(c.since), Ends: ends, Open: int(c.here)}
 }

@@ -18,12 +18,12 @@ type Binding struct {
 // from the last close. It is called several times in a window.
 func (g *Group) Sweep(now time.Time) (renew []Binding) {
 	g.settle(now)
-	ended := now.Add(-g.affinity).UnixNano()
-	stale := now.Add(-g.affinity / 4).UnixNano()
+	ended := g.at(now) - moment(g.affinity)
+	stale := g.at(now) - moment(g.affinity/4)
 	for a, c := range g.clients {
 		switch {
 		case c.here > 0 && c.renewed <= stale:
-			c.renewed, c.lastSeen = now.UnixNano(), now.UnixNano()
+			c.renewed, c.lastSeen = g.at(now), g.at(now)
 			renew = append(renew, Binding{Client: a, Node: c.node, Left: g.affinity})
 		case c.here == 0 && c.lastSeen < ended:
 			g.drop(a, c)
@@ -44,7 +44,7 @@ func (g *Group) Renew(a netip.Addr, now time.Time) (Binding, bool) {
 	if c == nil {
 		return Binding{}, false
 	}
-	c.lastSeen, c.renewed = now.UnixNano(), now.UnixNano()
+	c.lastSeen, c.renewed = g.at(now), g.at(now)
 	return Binding{Client: a, Node: c.node, Left: g.affinity}, true
 }
 
@@ -65,7 +65,7 @@ func (g *Group) Adopt(bindings []Binding, now time.Time) {
 			continue
 		}
 		alive[b.Client] = true
-		seen := now.Add(b.Left - g.affinity).UnixNano()
+		seen := g.at(now) + moment(b.Left-g.affinity)
 		c := g.clients[b.Client]
 		if c == nil || c.node != b.Node {
 			if c != nil {
@@ -74,7 +74,7 @@ func (g *Group) Adopt(bindings []Binding, now time.Time) {
 			}
 			c = g.bind(b.Client, n, Why{Cause: Remembered}, now)
 			if !b.Since.IsZero() {
-				c.since = b.Since.UnixNano()
+				c.since = g.at(b.Since)
 			}
 		}
 		c.here, c.lastSeen, c.renewed = 0, seen, seen
@@ -105,12 +105,12 @@ func (g *Group) Recount(a netip.Addr, id NodeID) {
 func (g *Group) Bindings(now time.Time) []Binding {
 	out := make([]Binding, 0, len(g.clients))
 	for a, c := range g.clients {
-		left := g.affinity - now.Sub(time.Unix(0, c.lastSeen))
+		left := g.affinity - time.Duration(g.at(now)-c.lastSeen)
 		if c.here > 0 {
 			left = g.affinity
 		}
 		if left > 0 {
-			out = append(out, Binding{Client: a, Node: c.node, Since: time.Unix(0, c.since), Left: left})
+			out = append(out, Binding{Client: a, Node: c.node, Since: g.time(c.since), Left: left})
 		}
 	}
 	return out

@@ -71,7 +71,6 @@ type Engine struct {
 	waiting    []dataplane.Mark // as the kernel has them
 	started    bool             // the first count of connections is done
 	writing    chan error       // the journal's answer; nil when none is written
-	saveSoon   bool             // the operator changed something that must last
 	unwritable bool             // the last write failed
 	services   serviceWatch
 	box        judged

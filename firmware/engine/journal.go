@@ -84,13 +84,21 @@ func (e *Engine) record() dataplane.Record {
 
 // saveWhenDue writes the journal beside the loop: flash can take a second.
 func (e *Engine) saveWhenDue() {
-	if e.writing != nil || !e.saveSoon && !e.journal.Due(e.opts.Now()) {
+	if e.writing != nil || !e.journal.Due(e.opts.Now()) {
 		return
 	}
-	e.saveSoon = false
 	r := e.record()
 	e.writing = make(chan error, 1)
 	go func(done chan<- error) { done <- e.journal.Save(r) }(e.writing)
+}
+
+// saveNow writes the journal before a person is answered: what was promised
+// must outlast a power cut that comes with the answer.
+func (e *Engine) saveNow() {
+	if e.writing != nil {
+		e.written(<-e.writing)
+	}
+	e.written(e.journal.Save(e.record()))
 }
 
 // written takes the answer of a write.

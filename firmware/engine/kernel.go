@@ -147,7 +147,7 @@ func (e *Engine) serving() []dataplane.Mark {
 func (e *Engine) unknown() (out []dataplane.Mark) {
 	for _, g := range e.groups {
 		for _, m := range g.members {
-			if m.machine.Status().Health == api.Unknown {
+			if m.machine.Status().Health == api.Unknown && g.policy.Leaving(m.id) == "" {
 				out = append(out, dataplane.Mark(m.id))
 			}
 		}

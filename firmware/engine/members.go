@@ -31,7 +31,8 @@ func (e *Engine) start() error {
 		return errNoGroups
 	}
 	record, journalErr := e.journal.Load()
-	ids := assign(c, kernel.Nodes)
+	known := knownTo(kernel)
+	ids := assign(c, known)
 	e.members, e.byVIP = map[balance.NodeID]*member{}, map[netip.Addr]*group{}
 	e.suspicion = health.NewSuspicion(round(c))
 	e.arrange(c, ids)
@@ -39,11 +40,7 @@ func (e *Engine) start() error {
 	now := e.opts.Now()
 	for _, m := range e.members {
 		if !fresh {
-			prior := api.Unknown
-			if slices.Contains(kernel.Up, dataplane.Mark(m.id)) {
-				prior = api.Up
-			}
-			m.machine = health.NewMachineFrom(rule(m.group.Group), prior, now)
+			m.machine = health.NewMachineFrom(rule(m.group.Group), prior(m, kernel, record), now)
 		}
 		e.judge(m)
 	}
@@ -64,6 +61,14 @@ func (e *Engine) start() error {
 	}
 	e.adopt(bindings, ages(record))
 	e.restoreServices(record)
+	for mark := range kernel.Nodes {
+		if e.members[balance.NodeID(mark)] == nil {
+			// Taken out of the configuration while nobody was there to cut it.
+			if _, err := e.opts.Kernel.Cut(mark); err != nil {
+				return err
+			}
+		}
+	}
 	e.program()
 	e.schedule.Set(e.targets())
 	from := "the kernel, which went on without this daemon"
@@ -80,27 +85,77 @@ func (e *Engine) start() error {
 	return nil
 }
 
-// assign gives each node its number: the one that the kernel knows its address
-// by, or the lowest free one.
-func assign(c config.Config, known map[dataplane.Mark]netip.Addr) map[netip.Addr]balance.NodeID {
-	ids := map[netip.Addr]balance.NodeID{}
-	for _, mark := range slices.Sorted(maps.Keys(known)) {
-		ids[known[mark]] = balance.NodeID(mark)
+// seat is a node's place: an address in a group. A node that changes its group
+// is another one, or it would keep the MFDs of the group that it left.
+type seat struct{ group, node netip.Addr }
+
+// knownTo are the places that the kernel's numbers stand for. The kernel keeps
+// no group with a node, so it is told by those who are bound or dealt to it;
+// the zero group stands for a node that nobody is bound or dealt to.
+func knownTo(kernel dataplane.Adopted) map[balance.NodeID]seat {
+	known := map[balance.NodeID]seat{}
+	for mark, address := range kernel.Nodes {
+		known[balance.NodeID(mark)] = seat{node: address}
 	}
+	place := func(vip netip.Addr, mark dataplane.Mark) {
+		if s, ok := known[balance.NodeID(mark)]; ok {
+			s.group = vip
+			known[balance.NodeID(mark)] = s
+		}
+	}
+	for vip, plan := range kernel.Plans {
+		for _, mark := range plan {
+			place(vip, mark)
+		}
+	}
+	for _, b := range kernel.Bindings {
+		place(b.VirtualAddress, b.Mark)
+	}
+	return known
+}
+
+// assign gives each node its number: the one that its place is known by, or the
+// lowest free one. A number is not given to another place at once: what is open
+// under it must be cut first.
+func assign(c config.Config, known map[balance.NodeID]seat) map[netip.Addr]balance.NodeID {
+	numbers := map[seat]balance.NodeID{}
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		numbers[known[id]] = id
+	}
+	ids := map[netip.Addr]balance.NodeID{}
 	next := balance.NodeID(1)
 	for _, g := range c.Groups {
 		for _, n := range g.Nodes {
-			if _, ok := ids[n.Address]; ok {
-				continue
+			id, ok := numbers[seat{g.VirtualAddress, n.Address}]
+			if !ok {
+				id, ok = numbers[seat{node: n.Address}]
 			}
-			for known[dataplane.Mark(next)].IsValid() {
+			if !ok {
+				for known[next].node.IsValid() {
+					next++
+				}
+				id = next
 				next++
 			}
-			ids[n.Address] = next
-			next++
+			ids[n.Address] = id
 		}
 	}
 	return ids
+}
+
+// prior is what the kernel's table tells of a node's health before this daemon
+// was restarted: who was not up was Down, unless the operator had taken it out
+// or it has only just been configured.
+func prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
+	_, drained := r.Services[m.Address]
+	_, there := kernel.Nodes[dataplane.Mark(m.id)]
+	switch {
+	case slices.Contains(kernel.Up, dataplane.Mark(m.id)):
+		return api.Up
+	case there && !drained:
+		return api.Down
+	}
+	return api.Unknown
 }
 
 // arrange makes groups and members after the configuration, keeping those that
@@ -110,6 +165,12 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 	oldGroups, oldMembers := e.byVIP, e.members
 	e.config, e.groups = c, nil
 	e.byVIP, e.members = map[netip.Addr]*group{}, map[balance.NodeID]*member{}
+	atAddress := map[netip.Addr]*member{}
+	leaving := map[netip.Addr]api.DrainVerb{}
+	for _, m := range oldMembers {
+		atAddress[m.Address] = m
+		leaving[m.Address] = m.group.policy.Leaving(m.id)
+	}
 	var vips []netip.Addr
 	for _, gc := range c.Groups {
 		vips = append(vips, gc.VirtualAddress)
@@ -125,6 +186,10 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			switch {
 			case m != nil && m.group == g:
 				m.machine.SetRule(rule(gc), now)
+			case atAddress[nc.Address] != nil:
+				// In another group, or its group has another address: the machine
+				// is the same, and what is known of it holds.
+				m = &member{machine: health.NewMachineFrom(rule(gc), atAddress[nc.Address].machine.Status().Health, now)}
 			case len(oldMembers) > 0:
 				// The right to be Up at the first answer is for nodes that were
 				// there before the box; who joins later may just be starting.
@@ -141,6 +206,12 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			g.policy = balance.NewGroup(gc.Affinity, specs, now)
 		} else {
 			g.policy.Configure(gc.Affinity, specs, now)
+		}
+		for _, m := range g.members {
+			if verb := leaving[m.Address]; verb != "" && atAddress[m.Address].id != m.id {
+				// The node is there and the verb is known: nothing can refuse it.
+				_ = g.policy.Drain(m.id, verb, true, now)
+			}
 		}
 		e.groups = append(e.groups, g)
 		e.byVIP[gc.VirtualAddress] = g
@@ -184,10 +255,10 @@ func (e *Engine) reload() error {
 			Text: "the changed configuration is not used, the last one goes on: " + err.Error()})
 		return err
 	}
-	known := map[dataplane.Mark]netip.Addr{}
+	known := map[balance.NodeID]seat{}
 	before := e.members
 	for id, m := range before {
-		known[dataplane.Mark(id)] = m.Address
+		known[id] = seat{m.group.VirtualAddress, m.Address}
 	}
 	e.arrange(c, assign(c, known))
 	for _, m := range e.members {

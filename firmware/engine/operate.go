@@ -113,7 +113,7 @@ func (e *Engine) tellService(m *member) {
 				Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
 		}
 	}
-	e.saveSoon = true
+	e.saveNow()
 }
 
 func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
@@ -126,6 +126,7 @@ func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
 	}
 	text := fmt.Sprintf("%s is bound to %s from its next connection on; open connections finish where they are", mfd, to.Name)
 	e.tell(event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: g.Name, Node: to.Name, Text: text + " (moved by the operator)"})
+	e.saveNow()
 	return api.Done{Text: text}, nil
 }
 
@@ -138,6 +139,7 @@ func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
 	}
 	text := fmt.Sprintf("%s is forgotten: its next connection goes to the node with the fewest connections", mfd)
 	e.tell(event.Event{Kind: event.ClientForgotten, Severity: event.Notice, Group: g.Name, Text: text})
+	e.saveNow()
 	return api.Done{Text: text}, nil
 }
 

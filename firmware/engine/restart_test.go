@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 )
@@ -115,7 +117,8 @@ func TestFailingDiskIsToldOnceAndTriedOnceAMinute(t *testing.T) {
 }
 
 func TestMarksStayWithAddressesWhateverTheOrder(t *testing.T) {
-	known := map[dataplane.Mark]netip.Addr{2: netip.MustParseAddr("198.18.0.11"), 7: netip.MustParseAddr("198.18.0.99")}
+	vip := netip.MustParseAddr("198.18.0.10")
+	known := map[balance.NodeID]seat{2: {vip, netip.MustParseAddr("198.18.0.11")}, 7: {vip, netip.MustParseAddr("198.18.0.99")}}
 	b := newBox(t, twoNodes)
 	ids := assign(b.config, known)
 	if ids[netip.MustParseAddr("198.18.0.11")] != 2 {
@@ -123,5 +126,82 @@ func TestMarksStayWithAddressesWhateverTheOrder(t *testing.T) {
 	}
 	if id := ids[netip.MustParseAddr("198.18.0.12")]; id == 2 || id == 7 || id == 0 {
 		t.Errorf("a new address got the mark %d of another", id)
+	}
+}
+
+func TestNodeThatChangesItsGroupGetsANewMark(t *testing.T) {
+	b := newBox(t, twoNodes)
+	address := netip.MustParseAddr("198.18.0.12")
+	elsewhere := netip.MustParseAddr("198.18.0.20")
+	ids := assign(b.config, map[balance.NodeID]seat{1: {elsewhere, address}})
+	if id := ids[address]; id == 1 || id == 0 {
+		t.Errorf("it keeps the mark %d that the MFDs of its old group are bound to", id)
+	}
+	if id := assign(b.config, map[balance.NodeID]seat{1: {node: address}})[address]; id != 1 {
+		t.Errorf("a mark that nobody is bound to was not used again: %d", id)
+	}
+}
+
+// What the kernel has tells who was Down: nobody has to wait for three misses
+// again.
+func TestDownNodeStaysDownOverARestartOfTheDaemon(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 3 {
+		b.round(api.TimedOut, "198.18.0.12")
+	}
+	b.restart()
+	if n := b.node("B"); n.Health != api.Down {
+		t.Errorf("B is %s: %s", n.Health, n.HealthReason)
+	}
+	if len(b.waiting) != 0 {
+		t.Errorf("MFDs wait for %v", b.waiting)
+	}
+}
+
+func TestNodeRemovedWhileTheDaemonWasDownIsCut(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	gone := dataplane.Mark(b.member("198.18.0.12").id)
+	b.text = strings.Replace(twoNodes, `, { address = "198.18.0.12" }`, "", 1)
+	b.restart()
+	if !slices.Contains(b.kernel.cuts, gone) {
+		t.Errorf("cut: %v", b.kernel.cuts)
+	}
+}
+
+func TestChangedVirtualAddressKeepsWhatIsKnownOfTheNodes(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.StopNow}); err != nil {
+		t.Fatal(err)
+	}
+	b.text = strings.Replace(twoNodes, "198.18.0.10", "198.18.0.20", 1)
+	b.reload()
+	b.turn()
+	if n := b.node("A"); n.Health != api.Up || !n.Serving {
+		t.Errorf("A is %s, serving %v", n.Health, n.Serving)
+	}
+	if n := b.node("B"); n.Service != api.OutOfService {
+		t.Errorf("the drained node is %s", n.Service)
+	}
+}
+
+func TestOperatorsOrdersAreWrittenBeforeTheyAreAnswered(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.DrainGently}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := b.journal.Load(); err != nil || r.Services[netip.MustParseAddr("198.18.0.12")] != string(api.DrainGently) {
+		t.Errorf("after the drain: %+v %v", r, err)
+	}
+	if _, err := b.forget(b.groups[0], mfd); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := b.journal.Load(); err != nil || len(r.Entries) != 0 {
+		t.Errorf("after the forgetting: %+v %v", r, err)
 	}
 }
