@@ -71,6 +71,7 @@ func checkWhole(r *report, c Config, limits Limits) {
 		claim(element("management.addresses", n+1), p.Addr(), "the management interface's own address")
 	}
 	checkNetworks(r, c)
+	checkGateways(r, c)
 	groupNames := map[string]bool{}
 	for i, g := range c.Groups {
 		path := element("group", i+1)
@@ -83,10 +84,15 @@ func checkWhole(r *report, c Config, limits Limits) {
 			r.add(join(path, "virtual_address"), fmt.Sprintf("%s is an IPv6 address", g.VirtualAddress), "this release balances IPv4",
 				"Give the group an IPv4 address; MFDs that know a name get it from DNS")
 		}
+		checkHost(r, join(path, "virtual_address"), g.VirtualAddress, c.Service.Addresses)
 		claim(join(path, "virtual_address"), g.VirtualAddress, fmt.Sprintf("the virtual address of group %q", g.Name))
 	}
 	for i, g := range c.Groups {
-		checkNodes(r, g, element("group", i+1), claim, limits)
+		path := element("group", i+1)
+		for k, n := range g.Nodes {
+			checkHost(r, join(element(join(path, "node"), k+1), "address"), n.Address, c.Service.Addresses)
+		}
+		checkNodes(r, g, path, claim, limits)
 	}
 }
 
@@ -108,20 +114,6 @@ func checkNodes(r *report, g Group, path string, claim func(key string, a netip.
 		if a, v := n.Address, g.VirtualAddress; a.IsValid() && v.IsValid() && a.Is4() != v.Is4() {
 			r.add(join(key, "address"), fmt.Sprintf("%s and the virtual address %s are of two families", a, v), "IPv4 and IPv6 are not translated into each other",
 				"Use addresses of one family in a group")
-		}
-	}
-}
-
-// checkNetworks refuses one network on both interfaces: the answer to an MFD
-// could leave through the wrong one.
-func checkNetworks(r *report, c Config) {
-	for _, s := range c.Service.Addresses {
-		for i, m := range c.Management.Addresses {
-			if s.Overlaps(m) {
-				r.add(element("management.addresses", i+1), fmt.Sprintf("the network of %s is the network of the service address %s too", m, s),
-					"with one network on two interfaces answers would leave through the wrong one",
-					"Put management into another network, or disable it and use the serial console")
-			}
 		}
 	}
 }

@@ -112,8 +112,8 @@ func readInterface(s *section, canDisable bool) Interface {
 		if a := s.parseAddress(key, p.Addr().String()); !a.IsValid() {
 			continue
 		}
-		if host := p.Addr(); host.Is4() && p.Bits() < 31 && host == p.Masked().Addr() {
-			s.add(key, fmt.Sprintf("%s is the address of the network itself", t), "", "Write the box's own address in it, like 192.0.2.2/24")
+		if what := notOfHost(p.Addr(), []netip.Prefix{p}); what != "" {
+			s.add(key, fmt.Sprintf("%s is %s", p.Addr(), what), "no machine can have that address (RFC 1122, 3.2.1.3)", "Write the box's own address in it, like 192.0.2.2/24")
 			continue
 		}
 		i.Addresses = append(i.Addresses, p)
