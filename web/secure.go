@@ -40,7 +40,7 @@ func secure(hostname func() string, next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if !ours(r, hostname()) {
-			http.Error(w, "This box does not go by that name. Use its management address.", http.StatusMisdirectedRequest)
+			misdirected(w, r, hostname())
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -51,13 +51,41 @@ func secure(hostname func() string, next http.Handler) http.Handler {
 // box's host name with or without a domain.
 func ours(r *http.Request, hostname string) bool {
 	host := hostOf(r)
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		if address, _, err := net.SplitHostPort(local.String()); err == nil && address == host {
-			return true
-		}
+	if host != "" && host == arrivedAt(r) {
+		return true
 	}
 	first, _, _ := strings.Cut(host, ".")
 	return hostname != "" && strings.EqualFold(first, hostname)
+}
+
+// misdirected names the names that work. The address that the request came to is
+// no secret to whom it reached; what the person wrote is not repeated.
+func misdirected(w http.ResponseWriter, r *http.Request, hostname string) {
+	names := []string{}
+	if a := arrivedAt(r); a != "" {
+		names = append(names, "its management address, "+a)
+	}
+	if hostname != "" {
+		names = append(names, "its host name, "+hostname+", alone or with a domain ("+hostname+".localhost where the box is simulated)")
+	}
+	text := "This box does not go by the name or address in your browser's address line."
+	if len(names) > 0 {
+		text += " Write there " + strings.Join(names, ", or ") + "."
+	}
+	http.Error(w, text, http.StatusMisdirectedRequest)
+}
+
+// arrivedAt is the box's own address that the request came to.
+func arrivedAt(r *http.Request) string {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return ""
+	}
+	address, _, err := net.SplitHostPort(local.String())
+	if err != nil {
+		return ""
+	}
+	return address
 }
 
 func hostOf(r *http.Request) string {
@@ -72,7 +100,7 @@ func hostOf(r *http.Request) string {
 func redirect(hostname func() string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !ours(r, hostname()) {
-			http.Error(w, "This box does not go by that name. Use its management address.", http.StatusMisdirectedRequest)
+			misdirected(w, r, hostname())
 			return
 		}
 		host := hostOf(r)

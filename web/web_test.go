@@ -60,8 +60,12 @@ func TestOnlyTheBoxesOwnNamesAreAnswered(t *testing.T) {
 		{"attacker.example", 421}, {"198.18.0.99", 421}, {"spoolgate-22", 421},
 	}
 	for _, tt := range tests {
-		if resp, _ := get(t, "GET", s.URL, tt.host); resp.StatusCode != tt.want {
+		resp, body := get(t, "GET", s.URL, tt.host)
+		if resp.StatusCode != tt.want {
 			t.Errorf("Host %s: %d, want %d", tt.host, resp.StatusCode, tt.want)
+		}
+		if tt.want == 421 && (!strings.Contains(body, "its management address, "+u.Hostname()+",") || !strings.Contains(body, "its host name, spoolgate-2,") || strings.Contains(body, "attacker")) {
+			t.Errorf("Host %s is not told which names work: %s", tt.host, body)
 		}
 	}
 }
