@@ -67,7 +67,34 @@ func TestBalancerThatIsNotThereIsNamed(t *testing.T) {
 	}
 }
 
+func TestProgramsThatAskForJSONGetFailuresAsJSON(t *testing.T) {
+	for words, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"-json stauts":         {exitUsage, `there is no command "stauts"`},
+		"-json status -vorbse": {exitUsage, "-vorbse"},
+		"status -vorbse -json": {exitUsage, "-vorbse"},
+		"probes Z -json":       {exitFailed, `there is no node "Z"`},
+		"-json drain B stop":   {exitFailed, "or ask for it by force"},
+	} {
+		b := &balancer{}
+		status, out, errs := b.ask(t, strings.Fields(words)...)
+		var got struct{ Error string }
+		if err := json.Unmarshal([]byte(out), &got); err != nil || status != want.status || !strings.Contains(got.Error, want.text) || errs != "" {
+			t.Errorf("%s: exit %d, %s%s (%v)", words, status, out, errs, err)
+		}
+	}
+}
+
 func TestHelpNamesEveryCommand(t *testing.T) {
+	var out bytes.Buffer
+	usage(&out)
+	for _, flagAndValue := range []string{"[-group NAME]", "[-to FILE]", "[-netd PATH]", "[-force]"} {
+		if !strings.Contains(out.String(), flagAndValue) {
+			t.Errorf("the help lacks %s", flagAndValue)
+		}
+	}
 	for _, args := range [][]string{nil, {"help"}, {"-h"}, {"-help"}} {
 		var out, errs bytes.Buffer
 		if status := run(t.Context(), args, time.Now, &out, &errs); status != exitOK || errs.Len() > 0 {

@@ -40,7 +40,7 @@ func (c *call) readConfig(name string) ([]byte, config.Config, error) {
 	} else {
 		fmt.Fprintln(c.out, problems.Error())
 	}
-	return nil, parsed, fmt.Errorf("%s: %s; a box would go on with the configuration that it has", name, plural(len(problems), "problem"))
+	return nil, parsed, printed{fmt.Errorf("%s: %s; a box would go on with the configuration that it has", name, plural(len(problems), "problem"))}
 }
 
 func (c *call) readAll(name string) ([]byte, error) {
@@ -98,9 +98,18 @@ func applyConfig(ctx context.Context, c *call) error {
 	if err := write(c.to, text); err != nil {
 		return err
 	}
-	// Addresses first: the balancer probes from them.
-	if _, err := wire.NewClient(c.netd).Reload(ctx); err != nil {
-		return fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, err)
+	// Addresses first: the balancer probes from them. It follows without them
+	// too, as it would at its next start.
+	_, netdErr := wire.NewClient(c.netd).Reload(ctx)
+	if netdErr != nil {
+		netdErr = fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, unanswered(netdErr, "netd", "-netd", defaultNetd))
 	}
-	return c.done(c.Reload(ctx))
+	d, err := c.Reload(ctx)
+	if err != nil {
+		err = fmt.Errorf("%s is in place, and the balancer does not follow it: %w", c.to, unanswered(err, "balancerd", "-socket", defaultSocket))
+	}
+	if err := errors.Join(netdErr, err); err != nil {
+		return err
+	}
+	return c.done(d, nil)
 }

@@ -49,3 +49,32 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 		t.Errorf("a wrong one is in place: %s", content(to))
 	}
 }
+
+func TestApplyNamesTheDaemonThatIsSilentAndHasTheOtherFollow(t *testing.T) {
+	dir := t.TempDir()
+	file, to := filepath.Join(dir, "new.toml"), filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(file, []byte(rightConfig), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	nobody := filepath.Join(dir, "nobody")
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"netd":      {[]string{"-netd", nobody}, "is in place, and the network does not follow it: "},
+		"balancerd": {[]string{"-socket", nobody}, "is in place, and the balancer does not follow it: "},
+	} {
+		there := &balancer{}
+		args := append([]string{"config", "apply", file, "-to", to, "-netd", there.listen(t)}, tt.args...)
+		status, _, errs := there.ask(t, args...)
+		if status != exitFailed || !strings.Contains(errs, tt.want) || strings.Count(errs, "Is "+name+" running? ") != 1 || strings.Count(errs, " running? ") != 1 {
+			t.Errorf("without %s: exit %d, %s", name, status, errs)
+		}
+		if len(there.asked) != 1 || there.asked[0] != "POST /v1/reload " {
+			t.Errorf("without %s the other was asked %q", name, there.asked)
+		}
+		if text, err := os.ReadFile(to); err != nil || string(text) != rightConfig {
+			t.Errorf("without %s: in place is %s (%v)", name, text, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -80,13 +81,13 @@ func run(ctx context.Context, args []string, now func() time.Time, out, errs io.
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(errs, "spoolctl: %v\nspoolctl help lists the commands.\n", err)
-		return exitUsage
+		// What was not understood may stand before -json.
+		c.json = slices.ContainsFunc(args, func(a string) bool { return strings.TrimLeft(a, "-") == "json" })
+		return c.fail(errs, fmt.Errorf("%w; spoolctl help lists the commands", err), exitUsage)
 	}
 	cmd, err := choose(words, c)
 	if err != nil {
-		fmt.Fprintf(errs, "spoolctl: %v\n", err)
-		return exitUsage
+		return c.fail(errs, err, exitUsage)
 	}
 	if !cmd.noSocket {
 		c.Client = wire.NewClient(socket)
@@ -95,11 +96,31 @@ func run(ctx context.Context, args []string, now func() time.Time, out, errs io.
 		if ctx.Err() != nil {
 			return exitOK
 		}
-		fmt.Fprintf(errs, "spoolctl: %v\n", explain(err, socket))
-		return exitFailed
+		return c.fail(errs, unanswered(err, "balancerd", "-socket", defaultSocket), exitFailed)
 	}
 	return exitOK
 }
+
+// fail tells a person why nothing, or not all, was done. A program that asked
+// for JSON gets it where it reads: on the standard output.
+func (c *call) fail(errs io.Writer, err error, status int) int {
+	if !c.json {
+		fmt.Fprintf(errs, "spoolctl: %v\n", err)
+		return status
+	}
+	var told printed
+	if errors.As(err, &told) {
+		return status
+	}
+	if err := c.printJSON(map[string]string{"error": err.Error()}); err != nil {
+		fmt.Fprintf(errs, "spoolctl: %v\n", err)
+	}
+	return status
+}
+
+// printed is an error whose details are on the standard output already, as JSON
+// if that is wanted.
+type printed struct{ error }
 
 // parse takes the flags out of args, wherever they stand: people write them
 // first and last.
@@ -152,12 +173,19 @@ func choose(words []string, c *call) (command, error) {
 	return command{}, fmt.Errorf("there is no command %q. The commands are %s", words[0], strings.Join(names, ", "))
 }
 
-func explain(err error, socket string) error {
+// unanswered says what to do about a daemon that does not answer; other errors,
+// and those that say so already, stay as they are.
+func unanswered(err error, daemon, flagName, usual string) error {
 	var refused *api.Error
-	if errors.As(err, &refused) || !strings.Contains(err.Error(), "does not answer") {
+	if text := err.Error(); errors.As(err, &refused) || !strings.Contains(text, "does not answer") || strings.Contains(text, " running? ") {
 		return err
 	}
-	return fmt.Errorf("%w. Is balancerd running? Name its socket with -socket PATH if it is not %s", err, socket)
+	return fmt.Errorf("%w. Is %s running? Name its socket with %s PATH if it is not %s", err, daemon, flagName, usual)
+}
+
+// flagValues are the words for what flags of single commands take.
+func flagValues() map[string]string {
+	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH"}
 }
 
 func usage(w io.Writer) {
@@ -166,12 +194,17 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		flags := ""
 		for _, f := range c.flags {
+			if value := flagValues()[f]; value != "" {
+				f += " " + value
+			}
 			flags += " [-" + f + "]"
 		}
 		fmt.Fprintf(t, "  %s %s%s\t%s\n", c.name, c.args, flags, c.help)
 	}
 	t.Flush()
 	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
-		"-socket is "+defaultSocket+" unless given. -json answers in JSON.\n"+
+		"PATH of -socket is "+defaultSocket+" and that of -netd is "+defaultNetd+"\n"+
+		"unless given; FILE of -to is "+defaultConfig+".\n"+
+		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
 		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }

@@ -77,7 +77,12 @@ func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 		}
 	}
 	_, out, _ := new(balancer).ask(t, "events", "-follow", "-json")
-	for line := range strings.Lines(out) {
+	// The fake balancer ends after its events, which the last line tells.
+	told, end, _ := strings.Cut(out, `{"error":`)
+	if !strings.Contains(end, "ended") || strings.Count(told, "\n") != len(happened()) {
+		t.Errorf("the stream: %s", out)
+	}
+	for line := range strings.Lines(told) {
 		var e api.Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Text == "" {
 			t.Errorf("a line of the stream: %q %v", line, err)
