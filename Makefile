@@ -8,10 +8,11 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # Boots the image in QEMU among nodes and MFDs, and tells what happens. Ctrl-C
 # ends everything that it started. It needs no root where the kernel lets users
-# have namespaces; otherwise use sudo make run.
+# have namespaces; otherwise use sudo make run. ARGS="-nodes 3 -mfds 40" is for
+# another site; build/lab run -help lists all.
 run: image
 	go build -o build/lab ./tools/lab
-	@build/lab run -image build/virt
+	@build/lab run -image build/virt $(ARGS)
 
 # Everything: the house's rules, then every test by name as it ends, one package
 # at a time. The packet tests need root for their namespaces.

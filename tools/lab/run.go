@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +16,9 @@ import (
 	"spoolgate/tools/vm"
 )
 
+// usualWeb is where the web UI is offered unless somebody wants it elsewhere.
+const usualWeb = "127.0.0.1:8443"
+
 // webListener is the descriptor of the web UI's listener in the inner process.
 const webListener = 3
 
@@ -23,12 +27,14 @@ const webListener = 3
 func showBox(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("lab run", flag.ContinueOnError)
 	o := show.Options{Out: os.Stdout}
-	flags.StringVar(&o.Web, "web", "127.0.0.1:8443", "address that the web UI is offered on")
+	flags.StringVar(&o.Web, "web", "", "address that the web UI is offered on; "+usualWeb+" if empty, or a free port if that is taken")
 	flags.IntVar(&o.Nodes, "nodes", 2, "simulated nodes, 1 to 8; the virtual panel has lamps for two")
 	flags.IntVar(&o.MFDs, "mfds", 12, "simulated MFDs, 1 to 200")
 	image := flags.String("image", "", "folder of a built image; it is built from the source here if empty")
 	inner := flags.Bool("inner", false, "the networks are there already")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if o.Nodes < 1 || o.Nodes > 8 || o.MFDs < 1 || o.MFDs > 200 {
@@ -43,7 +49,7 @@ func showBox(ctx context.Context, args []string) error {
 	if o.Image = vm.OpenImage(*image); *image == "" {
 		fmt.Fprintln(o.Out, "building the image (the first time takes some minutes)")
 		if o.Image, err = vm.BuildImage(ctx); err != nil {
-			return err
+			return unlessEnded(ctx, err)
 		}
 	}
 	if *inner {
@@ -53,15 +59,50 @@ func showBox(ctx context.Context, args []string) error {
 		}
 		return show.Run(ctx, o, l)
 	}
-	l, err := net.Listen("tcp", o.Web)
+	l, err := listenWeb(o.Web, usualWeb, o.Out)
 	if err != nil {
-		return fmt.Errorf("the web UI: %w; choose another address with -web", err)
+		return err
 	}
 	defer l.Close()
+	o.Web = l.Addr().String()
 	if os.Getuid() == 0 {
 		return show.Run(ctx, o, l)
 	}
-	return enter(ctx, program, append(args, "-image", o.Image.Dir()), l.(*net.TCPListener))
+	return enter(ctx, program, append(args, "-image", o.Image.Dir(), "-web", o.Web), l.(*net.TCPListener))
+}
+
+// listenWeb opens the wanted address. The usual one may be taken, by another
+// make run too: then any free port does, and the person is told which.
+func listenWeb(wanted, usual string, out io.Writer) (net.Listener, error) {
+	if wanted != "" {
+		l, err := net.Listen("tcp", wanted)
+		if err != nil {
+			return nil, fmt.Errorf("the web UI: %w; choose another address with -web, or leave it out", err)
+		}
+		return l, nil
+	}
+	l, err := net.Listen("tcp", usual)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	host, _, err := net.SplitHostPort(usual)
+	if err != nil {
+		return nil, err
+	}
+	if l, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
+		return nil, fmt.Errorf("the web UI: %w", err)
+	}
+	fmt.Fprintf(out, "%s is taken: the web UI will be at %s\n", usual, l.Addr())
+	return l, nil
+}
+
+// unlessEnded makes no error of the person's Ctrl-C: what was cut short by it
+// need not be told.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // enter runs this program again as root of a user namespace of its own, which
@@ -89,5 +130,5 @@ func enter(ctx context.Context, program string, args []string, l *net.TCPListene
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("a user namespace for the simulated networks: %w; this kernel does not let users have one: run it as root (sudo %s run)", err, filepath.Base(program))
 	}
-	return cmd.Wait()
+	return unlessEnded(ctx, cmd.Wait())
 }

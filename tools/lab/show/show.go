@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options, web net.Listener) (err error) {
 	s.say("switching the box on: %d nodes, %d MFDs, virtual address %s", o.Nodes, o.MFDs, site.VIP)
 	group := s.site.Config(`checks.interval = "5s"`, `checks.timeout = "2500ms"`, `checks.up_delay = "`+upDelay+`"`)
 	if s.box, err = s.site.AddVirtualBox(ctx, s.Image, s.site.BoxConfig(group), s.console); err != nil {
-		return err
+		return quiet(ctx, err)
 	}
 	defer s.box.CutPower()
 	ctx, cancel := context.WithCancel(ctx)
