@@ -4,6 +4,10 @@
 BOARD ?= virt
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
+# What root built belongs to whom the source belongs to: root's files would stop
+# the next make of a person who used sudo once.
+GIVE_BACK := chown -R --reference=. build
+
 .PHONY: run test check image deps clean
 
 # Boots the image in QEMU among nodes and MFDs, and tells what happens. Ctrl-C
@@ -12,12 +16,14 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # another site; build/lab run -help lists all.
 run: image
 	go build -o build/lab ./tools/lab
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 	@build/lab run -image build/virt $(ARGS)
 
 # Everything: the house's rules, then every test by name as it ends, one package
 # at a time. The packet tests need root for their namespaces.
 test: deps check image
-	$(SUDO) env "PATH=$$PATH" go tool gotestsum --format testname -- -p 1 -timeout 30m -count 1 ./...
+	$(SUDO) env "PATH=$$PATH" go tool gotestsum --format testname -- -p 1 -timeout 30m -count 1 ./...; \
+	status=$$?; $(SUDO) $(GIVE_BACK); exit $$status
 
 # Format, vet, staticcheck, and the house's own rules on imports and layout.
 check:
@@ -30,12 +36,16 @@ check:
 # BOARD is virt (QEMU), cm4 or rockpie; the image is build/BOARD/spoolgate-BOARD.img.
 image: deps
 	go run ./tools/image -board $(BOARD)
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 deps: build/.deps
 
-build/.deps: tools/deps.sh
+build/.deps: tools/deps.sh tools/axe.sh
+	mkdir -p build
 	$(SUDO) sh tools/deps.sh
-	mkdir -p build && touch $@
+	sh tools/axe.sh
+	touch $@
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 clean:
 	rm -rf build
