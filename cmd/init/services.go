@@ -78,9 +78,9 @@ func stateOf(name string) string { return filepath.Join(dataPath, name) }
 // describeServices turns the daemons that the image has into orders for the
 // supervisor, and adds the technician's shell on the serial console.
 func (b *box) describeServices() error {
-	device := managementNIC
-	if b.nics.Management == "" && b.nics.Service != "" {
-		device = serviceNIC
+	device, err := b.webDevice()
+	if err != nil {
+		b.problem(err.Error() + ": the web UI is reached without the VLAN only")
 	}
 	for _, s := range services(device) {
 		spec, err := s.spec()

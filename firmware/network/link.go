@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"spoolgate/firmware/network/vlan"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +24,6 @@ import (
 const (
 	ownLabel     = "spoolgate:own"
 	virtualLabel = "spoolgate:vip"
-	vlanAlias    = "spoolgate"
 	routeOwner   = netlink.RouteProtocol(83) // of /etc/iproute2/rt_protos, a free number
 )
 
@@ -58,24 +59,6 @@ func setSysctl(link, key, value string) error {
 	return nil
 }
 
-// vlan returns the 802.1Q interface of parent with a tag, made if it is not there.
-func vlan(parent netlink.Link, tag int) (netlink.Link, error) {
-	name := fmt.Sprintf("%s.%d", parent.Attrs().Name, tag)
-	if l, err := netlink.LinkByName(name); err == nil {
-		return l, nil
-	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.ParentIndex = name, parent.Attrs().Index
-	l := &netlink.Vlan{LinkAttrs: attrs, VlanId: tag, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
-	if err := netlink.LinkAdd(l); err != nil {
-		return nil, fmt.Errorf("add VLAN %d on %s: %w", tag, parent.Attrs().Name, err)
-	}
-	if err := netlink.LinkSetAlias(l, vlanAlias); err != nil {
-		return nil, fmt.Errorf("name VLAN %s: %w", name, err)
-	}
-	return netlink.LinkByName(name)
-}
-
 // dropVLANs removes VLAN interfaces of an earlier configuration.
 func dropVLANs(wanted []string) error {
 	links, err := netlink.LinkList()
@@ -84,7 +67,7 @@ func dropVLANs(wanted []string) error {
 	}
 	var errs []error
 	for _, l := range links {
-		if a := l.Attrs(); l.Type() == "vlan" && a.Alias == vlanAlias && !slices.Contains(wanted, a.Name) {
+		if a := l.Attrs(); l.Type() == "vlan" && a.Alias == vlan.Alias && !slices.Contains(wanted, a.Name) {
 			if err := netlink.LinkDel(l); err != nil {
 				errs = append(errs, fmt.Errorf("remove VLAN interface %s: %w", a.Name, err))
 			}

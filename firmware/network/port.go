@@ -13,6 +13,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
+	"spoolgate/firmware/network/vlan"
 )
 
 // port is an interface in its role. Its workers live from cable in to cable out.
@@ -86,7 +87,7 @@ func (p *port) find() (netlink.Link, error) {
 	if p.config.VLAN == 0 {
 		return l, nil
 	}
-	if l, err = vlan(l, p.config.VLAN); err != nil {
+	if l, err = vlan.Ensure(l, p.config.VLAN); err != nil {
 		return nil, err
 	}
 	return l, ready(l)
