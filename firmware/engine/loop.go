@@ -118,7 +118,7 @@ func (e *Engine) tick() {
 		}
 	}
 	e.tellMoves()
-	for _, ev := range e.services.poll(e.opts.Now()) {
+	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}
 	e.saveWhenDue()

@@ -19,7 +19,7 @@ type serviceWatch struct {
 
 // poll returns the restarts since the last poll. A file that is not there, or
 // not whole, is looked at again the next time: init writes it whole.
-func (w *serviceWatch) poll(now time.Time) []event.Event {
+func (w *serviceWatch) poll() []event.Event {
 	if w.path == "" {
 		return nil
 	}
@@ -36,10 +36,10 @@ func (w *serviceWatch) poll(now time.Time) []event.Event {
 		return nil
 	}
 	w.read = info.ModTime()
-	return w.restarts(s, now)
+	return w.restarts(s)
 }
 
-func (w *serviceWatch) restarts(s api.Services, now time.Time) (out []event.Event) {
+func (w *serviceWatch) restarts(s api.Services) (out []event.Event) {
 	first := w.seen == nil
 	if first {
 		w.seen = map[string]int{}
@@ -47,8 +47,8 @@ func (w *serviceWatch) restarts(s api.Services, now time.Time) (out []event.Even
 	for _, d := range s.Services {
 		was, known := w.seen[d.Name]
 		w.seen[d.Name] = d.Restarts
-		// The first look after this daemon's own restart tells that one too.
-		if known && d.Restarts > was || first && d.Restarts > 0 && now.Sub(d.Since) < time.Minute {
+		// The first look after this daemon's own restart tells what was before it.
+		if known && d.Restarts > was || first && d.Restarts > 0 {
 			out = append(out, event.Event{Kind: event.ServiceRestarted, Severity: event.Warning,
 				Text: fmt.Sprintf("%s was restarted (%s since the box started): %s", d.Name, count(d.Restarts, "time"), d.LastExit)})
 		}

@@ -66,7 +66,7 @@ type Timing struct {
 // DefaultTiming is used for what a Spec leaves at zero.
 func DefaultTiming() Timing {
 	return Timing{
-		Start:      30 * time.Second,
+		Start:      90 * time.Second, // systemd's; a busy box that kills what is starting only gets busier
 		Abort:      2 * time.Second,
 		Stop:       5 * time.Second,
 		FirstDelay: 100 * time.Millisecond,

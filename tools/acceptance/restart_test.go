@@ -20,7 +20,7 @@ import (
 func TestRestartKillAndReloadKeepBindingsAndConnections(t *testing.T) {
 	t.Parallel()
 	p := open(t, site.Options{Nodes: 2, MFDs: 16})
-	stop := p.traffic(p.MFDs[:8])
+	stop := p.traffic(p.MFDs[:8], 5*time.Millisecond)
 	rest := p.MFDs[8:]
 	before := p.landings(rest, 5011)
 	for _, step := range []struct {
@@ -105,7 +105,7 @@ func (p *place) awaitJournal(is func(dataplane.Record) bool) {
 func TestHungBalancerIsMissedByNobody(t *testing.T) {
 	t.Parallel()
 	p := open(t, site.Options{Nodes: 2, MFDs: 30})
-	stop := p.traffic(p.MFDs[:8])
+	stop := p.traffic(p.MFDs[:8], 5*time.Millisecond)
 	p.must(p.box.Signal(syscall.SIGSTOP))
 	dealt := map[string]int{}
 	first := p.landings(p.MFDs[8:], 5011)
@@ -127,7 +127,7 @@ func TestHungBalancerIsMissedByNobody(t *testing.T) {
 // traffic keeps MFDs busy: each holds a connection, talks on it, and opens
 // others, until the returned function is called, which fails if any of it went
 // wrong.
-func (p *place) traffic(mfds []*mfd.MFD) (stop func()) {
+func (p *place) traffic(mfds []*mfd.MFD, pace time.Duration) (stop func()) {
 	p.Helper()
 	ended := make(chan struct{})
 	errs := make([]error, len(mfds))
@@ -139,7 +139,7 @@ func (p *place) traffic(mfds []*mfd.MFD) (stop func()) {
 				select {
 				case <-ended:
 					return
-				case <-time.After(5 * time.Millisecond):
+				case <-time.After(pace):
 				}
 				errs[i] = busy(p, m, held, mfd.TerminalPorts()[n%15])
 			}
