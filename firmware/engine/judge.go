@@ -126,7 +126,7 @@ func (e *Engine) verdicts() {
 	}
 	for _, g := range e.groups {
 		state, reason, final := groupVerdict(g)
-		if away := e.unreached(g); away != "" && now.Sub(e.startedAt) >= settlingIn {
+		if away := e.unreached(g, now); away != "" && now.Sub(e.startedAt) >= settlingIn {
 			state, reason = api.NothingServing, away
 		}
 		if g.state.state != state {

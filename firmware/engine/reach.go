@@ -51,9 +51,13 @@ func (e *Engine) followNetwork(ctx context.Context) {
 
 // unreached says why MFDs can't reach a group whatever its nodes do; empty when
 // they can, or when nobody knows.
-func (e *Engine) unreached(g *group) string {
+func (e *Engine) unreached(g *group, now time.Time) string {
 	hold, known := e.holds[g.VirtualAddress]
 	if !known || hold.State == api.Held || hold.State == api.Disputed {
+		return ""
+	}
+	// A netd that was restarted looks at the address again; it is there meanwhile.
+	if hold.State == api.Waiting && now.Sub(hold.Since) < settlingIn {
 		return ""
 	}
 	return fmt.Sprintf("MFDs do not reach the box at %s: %s", g.VirtualAddress, hold.Reason)

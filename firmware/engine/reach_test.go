@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
@@ -12,6 +13,7 @@ import (
 
 func TestGroupWhoseAddressIsAnothersServesNobody(t *testing.T) {
 	vip := netip.MustParseAddr("198.18.0.10")
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	e := &Engine{}
 	g := &group{Group: config.Group{VirtualAddress: vip}}
 	tests := []struct {
@@ -22,6 +24,7 @@ func TestGroupWhoseAddressIsAnothersServesNobody(t *testing.T) {
 		{&api.Hold{State: api.Held}, false},
 		{&api.Hold{State: api.Disputed, Holder: "02:00:5e:10:00:07"}, false},
 		{&api.Hold{State: api.Waiting, Reason: "no cable"}, true},
+		{&api.Hold{State: api.Waiting, Reason: "netd was restarted", Since: now}, false},
 		{&api.Hold{State: api.Conflict, Reason: "02:00:5e:10:00:07 has it"}, true},
 	}
 	for _, tt := range tests {
@@ -29,7 +32,7 @@ func TestGroupWhoseAddressIsAnothersServesNobody(t *testing.T) {
 		if tt.hold != nil {
 			e.holds[vip] = *tt.hold
 		}
-		got := e.unreached(g)
+		got := e.unreached(g, now)
 		if (got != "") != tt.unreach || tt.unreach && !strings.Contains(got, tt.hold.Reason) {
 			t.Errorf("%+v: %q", tt.hold, got)
 		}

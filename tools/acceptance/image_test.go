@@ -93,10 +93,17 @@ func (b *boxed) waitUp() {
 
 func (b *boxed) services() (s api.Services) {
 	b.Helper()
-	text := b.shell("cat " + api.ServicesFile)
-	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		b.Fatalf("%v in %q", err, text)
+	var err error
+	var text string
+	// The kernel log may speak into the answer: it has the same console.
+	for range 5 {
+		text = b.shell("cat " + api.ServicesFile)
+		s = api.Services{}
+		if err = json.Unmarshal([]byte(text), &s); err == nil {
+			return s
+		}
 	}
+	b.Fatalf("%v in %q", err, text)
 	return s
 }
 
