@@ -64,10 +64,17 @@ func quietly(t *testing.T, ctx context.Context, v *VM, command string) {
 
 func services(t *testing.T, ctx context.Context, v *VM) (s api.Services) {
 	t.Helper()
-	text := run(t, ctx, v, "cat "+api.ServicesFile)
-	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		t.Fatalf("%v in %q", err, text)
+	var err error
+	var text string
+	// The kernel log may speak into the answer: it has the same console.
+	for range 5 {
+		text = run(t, ctx, v, "cat "+api.ServicesFile)
+		s = api.Services{}
+		if err = json.Unmarshal([]byte(text), &s); err == nil {
+			return s
+		}
 	}
+	t.Fatalf("%v in %q", err, text)
 	return s
 }
 
