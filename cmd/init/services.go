@@ -30,7 +30,6 @@ type service struct {
 	groups   []string
 	caps     []supervise.Cap
 	sockets  []supervise.Socket
-	keepFDs  int
 	state    bool // has a folder of its own on the data partition
 	critical bool
 	asks     []string // what it may ask of the box, see supervise.Spec
@@ -109,7 +108,7 @@ func (s service) spec() (supervise.Spec, error) {
 	}
 	spec := supervise.Spec{
 		Name: s.name, Argv: append([]string{"/bin/" + s.name}, s.args...),
-		UID: uid, GID: gid, Caps: s.caps, KeepFDs: s.keepFDs, Asks: s.asks, Critical: s.critical,
+		UID: uid, GID: gid, Caps: s.caps, Asks: s.asks, Critical: s.critical,
 		Sockets: slices.Clone(s.sockets),
 		Timing:  supervise.Timing{Watchdog: patience},
 	}

@@ -40,15 +40,13 @@ func (w *serviceWatch) poll() []event.Event {
 }
 
 func (w *serviceWatch) restarts(s api.Services) (out []event.Event) {
-	first := w.seen == nil
-	if first {
+	if w.seen == nil {
 		w.seen = map[string]int{}
 	}
 	for _, d := range s.Services {
-		was, known := w.seen[d.Name]
+		was := w.seen[d.Name] // none at the first look, which tells what was before it
 		w.seen[d.Name] = d.Restarts
-		// The first look after this daemon's own restart tells what was before it.
-		if known && d.Restarts > was || first && d.Restarts > 0 {
+		if d.Restarts > was {
 			out = append(out, event.Event{Kind: event.ServiceRestarted, Severity: event.Warning,
 				Text: fmt.Sprintf("%s was restarted (%s since the box started): %s", d.Name, count(d.Restarts, "time"), d.LastExit)})
 		}

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,19 +90,10 @@ func (b *boxed) waitUp() {
 	b.must(err)
 }
 
-func (b *boxed) services() (s api.Services) {
+func (b *boxed) services() api.Services {
 	b.Helper()
-	var err error
-	var text string
-	// The kernel log may speak into the answer: it has the same console.
-	for range 5 {
-		text = b.shell("cat " + api.ServicesFile)
-		s = api.Services{}
-		if err = json.Unmarshal([]byte(text), &s); err == nil {
-			return s
-		}
-	}
-	b.Fatalf("%v in %q", err, text)
+	s, err := b.image.Services(b.ctx)
+	b.must(err)
 	return s
 }
 

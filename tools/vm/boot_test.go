@@ -2,7 +2,6 @@ package vm
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -62,19 +61,12 @@ func quietly(t *testing.T, ctx context.Context, v *VM, command string) {
 	}
 }
 
-func services(t *testing.T, ctx context.Context, v *VM) (s api.Services) {
+func services(t *testing.T, ctx context.Context, v *VM) api.Services {
 	t.Helper()
-	var err error
-	var text string
-	// The kernel log may speak into the answer: it has the same console.
-	for range 5 {
-		text = run(t, ctx, v, "cat "+api.ServicesFile)
-		s = api.Services{}
-		if err = json.Unmarshal([]byte(text), &s); err == nil {
-			return s
-		}
+	s, err := v.Services(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("%v in %q", err, text)
 	return s
 }
 
