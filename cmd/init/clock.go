@@ -56,7 +56,9 @@ func (b *box) setClock() error {
 
 func clockIsBehind(now, floor time.Time) bool { return now.Before(floor) }
 
-// saveClock remembers the time for a box without a clock chip.
+// saveClock remembers the time for a box without a clock chip, and that there was
+// a run. It is on the medium when this returns: ext4 writes by itself only every
+// few seconds, and a box whose power was cut before called the next start its first.
 func (b *box) saveClock() error {
 	if !b.hasData {
 		return nil
@@ -68,9 +70,13 @@ func (b *box) saveClock() error {
 	if err != nil {
 		return err
 	}
-	f.Close()
+	defer f.Close()
 	now := time.Now()
-	return os.Chtimes(clockPath, now, now)
+	if err := os.Chtimes(clockPath, now, now); err != nil {
+		return err
+	}
+	// The whole file system: names too, of this file and of a note that was removed.
+	return unix.Syncfs(int(f.Fd()))
 }
 
 // keepClock saves the time every hour: one inode, sparingly, it is flash.

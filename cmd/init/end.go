@@ -103,7 +103,7 @@ func (b *box) saveLastEnd(e ending) error {
 func (b *box) findLastEnd() error {
 	if v, err := os.ReadFile(lastEndPath); err == nil {
 		b.report.boot.LastEnd = strings.TrimSpace(string(v))
-		return os.Remove(lastEndPath)
+		return errors.Join(os.Remove(lastEndPath), b.saveClock())
 	}
 	panics, _ := filepath.Glob("/sys/fs/pstore/dmesg-*")
 	_, ran := os.Stat(clockPath)
