@@ -82,6 +82,13 @@ func (c *Client) FollowEvents(ctx context.Context, seq uint64) iter.Seq2[api.Eve
 	return stream[api.Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10))
 }
 
+// FollowReports yields the kept reports after the number seq and then each new one.
+// Numbers go on over restarts of the balancer; a gap means that reports were no
+// longer kept.
+func (c *Client) FollowReports(ctx context.Context, seq uint64) iter.Seq2[api.Report, error] {
+	return stream[api.Report](ctx, c, "/v1/reports?follow=1&after="+strconv.FormatUint(seq, 10))
+}
+
 // Clients returns the bound MFDs that query finds: an address, a prefix, the
 // name of a node, or all of them for "".
 func (c *Client) Clients(ctx context.Context, query string) (l []api.BoundClient, err error) {
