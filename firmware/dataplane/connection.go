@@ -10,6 +10,8 @@ import (
 // Attributes and values of ctnetlink, from linux/netfilter/nfnetlink_conntrack.h,
 // nf_conntrack_common.h and nf_conntrack_tcp.h; x/sys/unix lacks them.
 const (
+	ctSubsystem = unix.NFNL_SUBSYS_CTNETLINK << 8
+
 	ctNew    = 0 // message types: a new or changed entry
 	ctGet    = 1
 	ctDelete = 2

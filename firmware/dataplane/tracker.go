@@ -170,7 +170,7 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			return
 		}
 		switch {
-		case kind == unix.NFNL_SUBSYS_CTNETLINK<<8|ctDelete, c.over():
+		case kind == ctSubsystem|ctDelete, c.over():
 			events = append(events, c.event(Closed))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))

@@ -37,6 +37,7 @@ type fakeKernel struct {
 	cuts     []dataplane.Mark
 	tries    int
 	refuses  bool
+	lost     bool // somebody else removed all of it
 }
 
 func newFakeKernel() *fakeKernel {
@@ -119,6 +120,14 @@ func (k *fakeKernel) Bindings() ([]dataplane.Binding, error) {
 func (k *fakeKernel) Cut(marks ...dataplane.Mark) (int, error) {
 	k.cuts = append(k.cuts, marks...)
 	return 2 * len(marks), nil
+}
+
+func (k *fakeKernel) Check() (dataplane.Condition, error) {
+	if k.lost {
+		*k = fakeKernel{plans: map[netip.Addr][]dataplane.Mark{}, bindings: map[netip.Addr]dataplane.Binding{}, refuses: k.refuses, cuts: k.cuts}
+		return dataplane.Lost, nil
+	}
+	return dataplane.Untouched, nil
 }
 
 // box is an engine whose loop the test turns by hand.

@@ -117,6 +117,7 @@ func (e *Engine) tick() {
 			e.schedule.Now(m.Address)
 		}
 	}
+	e.guard()
 	e.tellMoves()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
