@@ -59,6 +59,9 @@ type Box struct {
 	// Suspicion says why the box thinks that it is the one in trouble, when
 	// every probe of every node fails at once; empty otherwise.
 	Suspicion string `json:"suspicion,omitempty"`
+	// Unused says what is wrong with the configuration that was written, when it
+	// is not the one in use; empty otherwise.
+	Unused string `json:"unused,omitempty"`
 }
 
 // Group is one Spooler Controller Group.

@@ -24,8 +24,7 @@ import (
 
 // Options is what an Engine is given. Every field is needed unless it says so.
 type Options struct {
-	// Load returns the configuration, at the start and again at each Reload.
-	Load func() (config.Config, error)
+	Configuration Configuration
 	// StateDir holds the journal of who is where.
 	StateDir string
 	// ServicesFile is where init tells how the daemons fare; empty for none.
@@ -35,6 +34,17 @@ type Options struct {
 	Kernel  Kernel
 	Now     func() time.Time
 	Log     *slog.Logger
+}
+
+// Configuration is where the configuration comes from; config.File is the real one.
+type Configuration interface {
+	// Start always returns one to start with; the error says why it is not the
+	// one that was written.
+	Start() (config.Config, error)
+	// Load is for a reload: an error leaves things as they are.
+	Load() (config.Config, error)
+	// Keep keeps what was loaded for the next Start.
+	Keep() error
 }
 
 // Engine is the proxy engine's brain.
@@ -50,6 +60,7 @@ type Engine struct {
 
 	// What follows belongs to the loop.
 	config     config.Config
+	unused     string // why the configuration that was written is not the one in use
 	groups     []*group
 	members    map[balance.NodeID]*member
 	byVIP      map[netip.Addr]*group
