@@ -119,6 +119,7 @@ const (
 	Open        Outcome = "open"        // SYN-ACK came, RST went
 	Refused     Outcome = "refused"     // RST came
 	Unreachable Outcome = "unreachable" // an ICMP error came
+	Absent      Outcome = "absent"      // no machine answers for the address on the network
 	TimedOut    Outcome = "timed out"   // nothing came
 	NoRoute     Outcome = "no route"    // the box has no way to the node
 	Failed      Outcome = "failed"      // the box itself could not probe
