@@ -2,6 +2,7 @@ package balance
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,6 +93,21 @@ func (k *kernel) close(i int) {
 	k.events = append(k.events, func() { k.g.Closed(c.client, c.node, k.now) })
 }
 
+// wantEven fails when the bound clients of two nodes differ by more than one.
+func (k *kernel) wantEven(t *rapid.T) {
+	lowest, highest := len(k.clients), 0
+	count := map[NodeID]int{}
+	for _, b := range k.clients {
+		count[b.node]++
+	}
+	for id := range k.up {
+		lowest, highest = min(lowest, count[id]), max(highest, count[id])
+	}
+	if highest-lowest > 1 {
+		t.Fatalf("%d MFDs are bound as %v", len(k.clients), count)
+	}
+}
+
 func drawWeights(t *rapid.T, most int) []int {
 	return rapid.SliceOfN(rapid.IntRange(1, most), 2, 8).Draw(t, "weights")
 }
@@ -101,11 +117,7 @@ func drawWeights(t *rapid.T, most int) []int {
 func TestBurstOfFirstContactsIsEvenWithinOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := rapid.IntRange(2, 8).Draw(t, "nodes")
-		weights := make([]int, nodes)
-		for i := range weights {
-			weights[i] = 1
-		}
-		k := newKernel(healthyGroup(weights...))
+		k := newKernel(healthyGroup(slices.Repeat([]int{1}, nodes)...))
 		for i := range rapid.IntRange(1, 400).Draw(t, "MFDs") {
 			for range rapid.IntRange(1, 17).Draw(t, "connections") {
 				k.connect(mfd(i))
@@ -115,17 +127,7 @@ func TestBurstOfFirstContactsIsEvenWithinOne(t *testing.T) {
 				k.deliver(rapid.IntRange(0, len(k.events)).Draw(t, "events"))
 				k.program()
 			}
-			lowest, highest := 1<<30, 0
-			count := map[NodeID]int{}
-			for _, b := range k.clients {
-				count[b.node]++
-			}
-			for id := 1; id <= nodes; id++ {
-				lowest, highest = min(lowest, count[NodeID(id)]), max(highest, count[NodeID(id)])
-			}
-			if highest-lowest > 1 {
-				t.Fatalf("after %d MFDs: %v", i+1, count)
-			}
+			k.wantEven(t)
 		}
 	})
 }
@@ -137,11 +139,7 @@ func TestBurstOfFirstContactsIsEvenWithinOne(t *testing.T) {
 func TestFirstContactsSecondsApartAreEvenWithinOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := rapid.IntRange(2, 4).Draw(t, "nodes")
-		weights := make([]int, nodes)
-		for i := range weights {
-			weights[i] = 1
-		}
-		k := newKernel(healthyGroup(weights...))
+		k := newKernel(healthyGroup(slices.Repeat([]int{1}, nodes)...))
 		holds := rapid.IntRange(0, 3).Draw(t, "connections held")
 		for i := range rapid.IntRange(1, 40).Draw(t, "MFDs") {
 			for range holds + 1 {
@@ -157,17 +155,7 @@ func TestFirstContactsSecondsApartAreEvenWithinOne(t *testing.T) {
 				k.deliver(len(k.events))
 				k.program()
 			}
-			lowest, highest := 1<<30, 0
-			count := map[NodeID]int{}
-			for _, b := range k.clients {
-				count[b.node]++
-			}
-			for id := range k.up {
-				lowest, highest = min(lowest, count[id]), max(highest, count[id])
-			}
-			if highest-lowest > 1 {
-				t.Fatalf("after %d MFDs: %v", i+1, count)
-			}
+			k.wantEven(t)
 		}
 	})
 }
