@@ -65,6 +65,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		ServicesFile:  *services,
 		Network:       wire.NewClient(*netd).Network,
 		Kernel:        table,
+		Connections:   dataplane.Connections,
 		Now:           time.Now,
 		Log:           log,
 	})

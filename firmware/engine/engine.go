@@ -32,8 +32,10 @@ type Options struct {
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
 	Kernel  Kernel
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Connections are the open connections of a client.
+	Connections func(client netip.Addr) ([]dataplane.Connection, error)
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Configuration is where the configuration comes from; config.File is the real one.
@@ -72,7 +74,8 @@ type Engine struct {
 	startedAt  time.Time
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
-	dirty      bool                // the snapshot is out of date
+	history    history
+	dirty      bool // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
 	refusedAt  time.Time        // when it did
