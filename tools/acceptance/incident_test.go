@@ -72,10 +72,10 @@ func TestPulledCableOfTheBoxIsOneIncident(t *testing.T) {
 	p := open(t, site.Options{Nodes: 2, MFDs: 2}, `checks.up_delay = "1s"`)
 	_, err := p.Switch.Output("nft", "table bridge pulled { chain forward { type filter hook forward priority 0; policy drop; }; }")
 	p.must(err)
-	list := p.incidents("with the cable out", func(l []api.Incident) bool { return len(l) > 0 })
+	p.incidents("with the cable out", func(l []api.Incident) bool { return len(l) > 0 })
 	p.awaitHealth(0, api.Down) // the doubt ends with the up-delay
 	p.awaitHealth(1, api.Down)
-	list = p.incidents("with all nodes Down", func(l []api.Incident) bool { return l[0].Severity == event.Alert })
+	list := p.incidents("with all nodes Down", func(l []api.Incident) bool { return l[0].Severity == event.Alert })
 	if len(list) != 1 || list[0].Kind != event.BoxSuspicion {
 		t.Errorf("%+v", list)
 	}
