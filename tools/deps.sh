@@ -4,6 +4,7 @@
 set -eu
 
 packages='
+bind9-dnsutils
 chromium
 conntrack
 curl
@@ -16,6 +17,7 @@ iputils-arping
 kmod
 mtools
 nftables
+nsd
 systemd
 u-boot-tools
 udhcpd

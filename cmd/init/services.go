@@ -180,12 +180,13 @@ func (b *box) makeFolders() error {
 		if err != nil {
 			return err
 		}
-		folders := []string{filepath.Join("/run", s.name)}
+		// What is in /run is for all to read, such as the name servers.
+		folders := map[string]os.FileMode{filepath.Join("/run", s.name): 0o755}
 		if s.state {
-			folders = append(folders, stateOf(s.name))
+			folders[stateOf(s.name)] = 0o750
 		}
-		for _, f := range folders {
-			if err := os.MkdirAll(f, 0o750); err != nil {
+		for f, mode := range folders {
+			if err := os.MkdirAll(f, mode); err != nil {
 				return err
 			}
 			if err := os.Chown(f, int(uid), int(gid)); err != nil {

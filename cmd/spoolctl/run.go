@@ -61,6 +61,7 @@ func commands() []command {
 		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},
 		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
 		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
+		{name: "names", args: "[ADDRESS]", most: 1, check: isMFD, help: "what the site's name servers say of groups and nodes, or of one address", run: names},
 		{name: "incidents", help: "what is the matter, and what was: cause, evidence, what to do", run: incidents},
 		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
 		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},

@@ -28,6 +28,7 @@ func Parse(data []byte, limits Limits) (Config, error) {
 		Hostname:   readHostname(root),
 		Service:    readInterface(root.table("service"), false),
 		Management: readInterface(root.table("management"), true),
+		Naming:     readNaming(root.table("naming"), limits),
 	}
 	groups := root.tables("group")
 	for i, g := range groups {

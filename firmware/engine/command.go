@@ -30,6 +30,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
 	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
 	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
+	resolv := flags.String("resolv", "/etc/resolv.conf", "file that names the network's name servers")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
 	if err := daemon.ParseFlags(flags, args); err != nil {
 		return err
@@ -67,6 +68,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		Network:       wire.NewClient(*netd).Network,
 		Kernel:        table,
 		Connections:   dataplane.Connections,
+		ResolvConf:    *resolv,
 		Pace:          incident.DefaultPace(),
 		Now:           time.Now,
 		Log:           log,

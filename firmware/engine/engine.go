@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -36,6 +37,8 @@ type Options struct {
 	Kernel  Kernel
 	// Connections are the open connections of a client.
 	Connections func(client netip.Addr) ([]dataplane.Connection, error)
+	// ResolvConf names the name servers of the network: resolv.conf(5).
+	ResolvConf string
 	// Pace is how incidents follow each other.
 	Pace incident.Pace
 	Now  func() time.Time
@@ -64,6 +67,9 @@ type Engine struct {
 	requests  chan func()
 	probes    chan probed
 	snapshots *wire.Feed[api.Snapshot]
+	looks     chan []api.NameCheck // at names
+	// siteResolvers are those of the configuration.
+	siteResolvers atomic.Pointer[[]netip.Addr]
 
 	// What follows belongs to the loop.
 	config     config.Config
@@ -80,6 +86,7 @@ type Engine struct {
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
 	history    history
+	names      names
 	dirty      bool // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
@@ -152,6 +159,7 @@ func New(opts Options) (*Engine, error) {
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		requests:  make(chan func()),
+		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
@@ -159,6 +167,7 @@ func New(opts Options) (*Engine, error) {
 	}
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
+	e.names = e.newNames()
 	if err := e.start(); err != nil {
 		return nil, err
 	}

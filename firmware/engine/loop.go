@@ -36,6 +36,8 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	}()
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() { e.followNames(ctx, e.looks) })
+	defer e.names.responder.Close()
 	followers.Go(func() {
 		e.log.Keep(ctx, func(err error) {
 			if e.ask(ctx, func() { e.eventsUnkept(err) }) != nil {
@@ -125,6 +127,7 @@ func (e *Engine) tick() {
 		}
 	}
 	e.guard()
+	e.tickNames(now)
 	e.tellMoves()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)

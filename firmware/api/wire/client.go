@@ -106,6 +106,17 @@ func (c *Client) MFD(ctx context.Context, a netip.Addr) (m api.MFD, err error) {
 	return m, c.do(ctx, http.MethodGet, "/v1/mfds/"+a.String(), nil, &m)
 }
 
+// Names returns what the site's name servers say of groups and nodes.
+func (c *Client) Names(ctx context.Context) (n api.Names, err error) {
+	return n, c.do(ctx, http.MethodGet, "/v1/names", nil, &n)
+}
+
+// LookUp asks the site's name servers for the name of an address, and whether that
+// leads back to it.
+func (c *Client) LookUp(ctx context.Context, a netip.Addr) (n api.NameCheck, err error) {
+	return n, c.do(ctx, http.MethodGet, "/v1/names/"+a.String(), nil, &n)
+}
+
 // Rehearse tells what would follow if a node left now.
 func (c *Client) Rehearse(ctx context.Context, group, node string) (r api.Rehearsal, err error) {
 	return r, c.do(ctx, http.MethodGet, nodePath(group, node)+"/rehearsal", nil, &r)
