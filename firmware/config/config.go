@@ -22,6 +22,7 @@ type Config struct {
 	Service    Interface // towards MFDs and nodes
 	Management Interface // towards people: web UI, reports
 	Groups     []Group
+	Report     Report // who is told of what happens
 }
 
 // Interface is how one network interface of the box gets its address.

@@ -57,6 +57,7 @@ func Parse(data []byte, limits Limits) (Config, error) {
 		Hostname:   readHostname(root),
 		Service:    readInterface(root.table("service"), false),
 		Management: readInterface(root.table("management"), true),
+		Report:     readReport(root.table("report")),
 	}
 	groups := root.tables("group")
 	for i, g := range groups {
