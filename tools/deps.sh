@@ -9,6 +9,7 @@ conntrack
 curl
 dosfstools
 e2fsprogs
+exim4-daemon-light
 fdisk
 fonts-dejavu-core
 iproute2
@@ -16,6 +17,11 @@ iputils-arping
 kmod
 mtools
 nftables
+prometheus
+rsyslog
+rsyslog-gnutls
+snmp
+snmptrapd
 systemd
 u-boot-tools
 udhcpd
