@@ -34,6 +34,9 @@ func holdAxis(g api.Group, n *api.Network) axis {
 
 // notes are the troubles of the box beside those of its nodes, worst first.
 func notes(v view) (out []string) {
+	if v.Balancer != nil && v.Balancer.Box.Unused != "" {
+		out = append(out, "The configuration that was written is not the one in use: "+v.Balancer.Box.Unused)
+	}
 	if v.Balancer != nil && v.Balancer.Box.Suspicion != "" {
 		out = append(out, "It is probably this box and not the nodes: "+v.Balancer.Box.Suspicion+".")
 	}

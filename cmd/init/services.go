@@ -47,9 +47,9 @@ func services(webDevice string) []service {
 	}
 	return []service{
 		{
-			name: "netd", critical: true,
-			// What it keeps is resolv.conf, which is new at every start.
-			args:    []string{"-config", configPath, "-state", "/run/netd", "-service", serviceNIC, "-management", managementNIC},
+			name: "netd", critical: true, state: true,
+			// resolv.conf is new at every start.
+			args:    []string{"-config", configPath, "-kept", keptConfig, "-state", "/run/netd", "-service", serviceNIC, "-management", managementNIC},
 			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw},
 			sockets: []supervise.Socket{own("netd")},
 		},
@@ -71,6 +71,9 @@ func services(webDevice string) []service {
 		},
 	}
 }
+
+// keptConfig is netd's copy of the last good configuration.
+var keptConfig = filepath.Join(stateOf("netd"), "config.toml")
 
 func stateOf(name string) string { return filepath.Join(dataPath, name) }
 

@@ -19,8 +19,8 @@ func (b *box) webDevice() (string, error) {
 		device = serviceNIC
 	}
 	// A wrong configuration is the daemons' to tell.
-	c, err := config.Load(configPath, config.Required())
-	if err != nil || c.Management.VLAN == 0 {
+	c, _ := config.File{Path: configPath, Kept: keptConfig, Limits: config.Required()}.Start()
+	if c.Management.VLAN == 0 {
 		return device, nil
 	}
 	parent, err := netlink.LinkByName(device)

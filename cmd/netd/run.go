@@ -19,6 +19,7 @@ import (
 func run(ctx context.Context, args []string, log *slog.Logger) error {
 	flags := flag.NewFlagSet("netd", flag.ContinueOnError)
 	file := flags.String("config", "/data/config.toml", "configuration `FILE`; both interfaces use DHCP while there is none")
+	kept := flags.String("kept", "", "`FILE` for a copy of the last good configuration, used when this one is wrong at the start")
 	state := flags.String("state", "", "`FOLDER` for resolv.conf; none is written without")
 	socket := flags.String("socket", "", "Unix socket `PATH` to serve on, unless one is handed over")
 	var roles network.Roles
@@ -30,9 +31,13 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if roles.Service == "" {
 		return fmt.Errorf("%w: name the interface towards MFDs and nodes with -service INTERFACE", daemon.ErrUsage)
 	}
-	c, err := config.LoadOrNew(*file, config.Required())
-	if err != nil {
-		return err
+	source := config.File{Path: *file, Kept: *kept, Limits: config.Required()}
+	b := &box{source: source, log: log, reload: make(chan config.Config)}
+	c, wrong := source.Start()
+	if wrong != nil {
+		log.Error("the configuration is not used", "goes on with", describe(c), "err", wrong)
+	} else {
+		b.keep()
 	}
 	l, err := daemon.Listen(*socket)
 	if err != nil {
@@ -44,7 +49,6 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	}
 	defer beats.Stop()
 
-	b := &box{path: *file, reload: make(chan config.Config)}
 	ctx, cancel := context.WithCancelCause(ctx)
 	served := make(chan struct{})
 	b.network.Store(network.New(c, roles, *state, log))
@@ -55,7 +59,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 		}
 	}()
 	for ctx.Err() == nil {
-		c, err = b.runOnce(ctx, beats)
+		c, err := b.runOnce(ctx, beats)
 		if err != nil {
 			cancel(err)
 		}
@@ -68,11 +72,26 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	return nil
 }
 
+// describe says which configuration a box with a wrong one goes on with.
+func describe(c config.Config) string {
+	if len(c.Groups) == 0 {
+		return "DHCP, as there is no earlier one"
+	}
+	return "the last good one"
+}
+
 // box is the network that runs now, and the wish for another.
 type box struct {
-	path    string
+	source  config.File
+	log     *slog.Logger
 	network atomic.Pointer[network.Network]
 	reload  chan config.Config
+}
+
+func (b *box) keep() {
+	if err := b.source.Keep(); err != nil {
+		b.log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
+	}
 }
 
 // runOnce runs the network until ctx ends or another configuration comes.
@@ -99,11 +118,12 @@ func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.
 func (b *box) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		c, err := config.LoadOrNew(b.path, config.Required())
+		c, err := b.source.Load()
 		if err != nil {
 			wire.Answer(w, nil, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()})
 			return
 		}
+		b.keep()
 		select {
 		case b.reload <- c:
 			wire.Answer(w, api.Done{Text: "the addresses follow the new configuration"}, nil)

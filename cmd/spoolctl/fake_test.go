@@ -41,6 +41,16 @@ func probed() []api.PortProbes {
 		{Time: now, Outcome: api.Open, RTT: api.Duration(312456)}, {Time: now.Add(5 * time.Second), Outcome: api.Unreachable, Detail: "host unreachable, from 198.18.0.1"}}}}
 }
 
+func known() api.MFD {
+	a := netip.MustParseAddr("198.18.1.20")
+	c := api.OpenConnection{Group: "print", Node: "A", Port: 5011, Since: now.Add(-time.Minute), Sent: 999, Received: 1234567}
+	scan := api.OpenConnection{Group: "print", Node: "B", Port: 50001, Data: true, Since: now.Add(-time.Hour), Sent: 8_400_000_000, Received: 52}
+	return api.MFD{Address: a,
+		Bound: []api.BoundMFD{{BoundClient: bound()[0], VirtualAddress: netip.MustParseAddr("198.18.0.10"), SeenAs: netip.MustParseAddr("198.18.0.10"), NodeState: "Up, in service"}},
+		Open:  []api.OpenConnection{c}, Transfers: []api.Transfer{{OpenConnection: scan, Ended: scan.Since.Add(2100 * time.Millisecond)}},
+		Moves: []api.Moved{{Time: now, Group: "print", From: "B", To: "A", Why: "moved from B, which did not serve"}}}
+}
+
 func happened() []api.Event {
 	return []api.Event{{Seq: 1, Time: now, Severity: "info", Text: "first"}, {Seq: 2, Time: now, Severity: "warning", Text: "B is Down: port 5022 refused"}}
 }
@@ -67,6 +77,9 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/snapshot", snapshot())
 	give("GET /v1/clients", found)
 	give("GET /v1/groups/print/nodes/B/probes", probed())
+	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})
+	give("GET /v1/mfds/198.18.1.20", known())
+	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("follow") == "" {
 			wire.Answer(w, happened(), nil)

@@ -51,6 +51,9 @@ func commands() []command {
 	return []command{
 		{name: "status", help: "the box, its groups and nodes at a glance", run: status},
 		{name: "who", args: "[ADDRESS | NETWORK | NODE]", most: 1, help: "which MFD is on which node, why and since when", run: who},
+		{name: "mfd", args: "ADDRESS", least: 1, most: 1, check: isMFD, run: mfd,
+			help: "everything known of one MFD: node and why, open connections, last transfers, moves, the address that the nodes see"},
+		{name: "rehearse", args: "NODE", least: 1, most: 1, help: "what would follow if a node left now: who moves, and where to", run: rehearse},
 		{name: "probes", args: "NODE", least: 1, most: 1, help: "the last 60 probes of each port of a node", run: probes},
 		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
 		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,

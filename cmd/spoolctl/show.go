@@ -35,6 +35,9 @@ func status(ctx context.Context, c *call) error {
 		return c.printJSON(s)
 	}
 	fmt.Fprintf(c.out, "%s: %s: %s (for %s)\n", s.Box.Hostname, s.Box.State, s.Box.Reason, ago(s.Time, s.Box.Since))
+	if s.Box.Unused != "" {
+		fmt.Fprintf(c.out, "The configuration that was written is not the one in use:\n%s\n", s.Box.Unused)
+	}
 	if s.Box.Suspicion != "" {
 		fmt.Fprintf(c.out, "It is probably this box: %s\n", s.Box.Suspicion)
 	}

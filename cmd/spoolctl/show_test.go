@@ -34,8 +34,18 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
 			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
 			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
-		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
-		"test B": "done as asked.\n",
+		"events":     at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
+		"test B":     "done as asked.\n",
+		"rehearse B": "if B goes now: 61 MFDs move, A would hold 118.\n",
+		"mfd 198.18.1.20": "198.18.1.20 is on node A of group print for 1m30s: fewest connections at its first contact.\n" +
+			"The node is Up, in service. It sees this MFD as 198.18.0.10, on all ports. 30m0s of the window are left.\n" +
+			"\nOpen connections\nSINCE                NODE  PORT  SENT   RECEIVED  TIME\n" +
+			at(-time.Minute, time.DateTime) + "  A     5011  999 B  1.2 MB    open for 1m0s\n" +
+			"\nLast transfers\nSINCE                NODE  PORT              SENT    RECEIVED  TIME\n" +
+			at(-time.Hour, time.DateTime) + "  B     50001 (FTP data)  8.4 GB  52 B      2.1s\n" +
+			"\nMoves\nTIME                 GROUP  FROM  TO  WHY\n" +
+			at(0, time.DateTime) + "  print  B     A   moved from B, which did not serve\n",
+		"mfd 198.18.1.99": "198.18.1.99 is not bound; it gets a node at its next connection to the virtual address.\n",
 	} {
 		if status, out, errs := new(balancer).ask(t, strings.Fields(words)...); status != 0 || out != want || errs != "" {
 			t.Errorf("%s: exit %d, %s\n%s\nwant\n%s", words, status, errs, out, want)
@@ -55,7 +65,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "mfd 198.18.1.20": known(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

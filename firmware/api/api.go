@@ -59,6 +59,9 @@ type Box struct {
 	// Suspicion says why the box thinks that it is the one in trouble, when
 	// every probe of every node fails at once; empty otherwise.
 	Suspicion string `json:"suspicion,omitempty"`
+	// Unused says what is wrong with the configuration that was written, when it
+	// is not the one in use; empty otherwise.
+	Unused string `json:"unused,omitempty"`
 }
 
 // Group is one Spooler Controller Group.
@@ -116,6 +119,7 @@ const (
 	Open        Outcome = "open"        // SYN-ACK came, RST went
 	Refused     Outcome = "refused"     // RST came
 	Unreachable Outcome = "unreachable" // an ICMP error came
+	Absent      Outcome = "absent"      // no machine answers for the address on the network
 	TimedOut    Outcome = "timed out"   // nothing came
 	NoRoute     Outcome = "no route"    // the box has no way to the node
 	Failed      Outcome = "failed"      // the box itself could not probe

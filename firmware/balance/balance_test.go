@@ -175,6 +175,16 @@ func TestEveryMoveHasItsReason(t *testing.T) {
 			g.SetHealthy(1, false, *now)
 			g.SetHealthy(1, true, *now)
 		}, "moved from A, which did not serve"},
+		{"down and back, and nobody else served meanwhile", func(g *Group, now *time.Time) {
+			g.SetHealthy(1, false, *now)
+			g.SetHealthy(1, true, now.Add(time.Minute))
+			*now = now.Add(5 * time.Minute)
+		}, "moved from A, which did not serve"},
+		{"drained at once and then gently", func(g *Group, now *time.Time) {
+			g.Drain(1, api.MoveNow, false, *now)
+			g.Drain(1, api.DrainGently, false, now.Add(time.Minute))
+			*now = now.Add(5 * time.Minute)
+		}, "moved from A, which did not serve"},
 		{"drained at once", func(g *Group, now *time.Time) { g.Drain(1, api.MoveNow, false, *now) }, "moved from A, which did not serve"},
 		{"moved by hand", func(g *Group, now *time.Time) { g.MoveClient(mfd(0), 2, *now) }, "stays"},
 		{"forgotten", func(g *Group, now *time.Time) { g.Forget(mfd(0), *now) }, "stays"},
@@ -211,6 +221,24 @@ func TestFTPDataOfAMovedClientBindsNothing(t *testing.T) {
 	g.Opened(mfd(0), 1, true, start)
 	if c, _ := g.Lookup(mfd(0), start); c.Node != 2 || g.Nodes()[0].Open != 2 {
 		t.Errorf("client %+v, nodes %+v", c, g.Nodes())
+	}
+}
+
+func TestConnectionOpenSinceBeforeForgettingHoldsTheNewWindow(t *testing.T) {
+	g := healthyGroup(1, 1)
+	g.Opened(mfd(0), 1, false, start)
+	if err := g.Forget(mfd(0), start); err != nil {
+		t.Fatal(err)
+	}
+	g.Opened(mfd(0), 1, false, start)
+	g.Closed(mfd(0), 1, start) // either of the two
+	now := start
+	for range 8 {
+		now = now.Add(affinity / 4)
+		g.Sweep(now)
+	}
+	if c, bound := g.Lookup(mfd(0), now); !bound || c.Open != 1 {
+		t.Errorf("after two windows with a connection open: bound %v, %+v", bound, c)
 	}
 }
 

@@ -74,6 +74,7 @@ func (g *Group) Opened(a netip.Addr, id NodeID, follows bool, now time.Time) (Mo
 	moved := false
 	switch {
 	case follows && (c == nil || c.node != id):
+		g.strays[strand{a, id}]++
 		return Move{}, false
 	case c == nil:
 		g.deal(n, now)
@@ -108,7 +109,9 @@ func (g *Group) leftBecause(a netip.Addr, c *client, now time.Time) Cause {
 	switch {
 	case released:
 		return Operator
-	case old == nil || !old.serves() || now.Sub(old.back) < windowSlack:
+	case old == nil || !old.serves() || g.at(old.back)+moment(windowSlack) > c.lastSeen:
+		// Also when the node is back: while it was away the kernel forgot
+		// whoever called, and told nobody if no other node served either.
 		return NodeLeft
 	case c.here == 0 && g.at(now)-c.lastSeen >= moment(g.affinity-windowSlack):
 		return FirstContact
@@ -128,12 +131,23 @@ func (g *Group) Closed(a netip.Addr, id NodeID, now time.Time) {
 	}
 	if c := g.clients[a]; c != nil && c.node == id {
 		c.lastSeen, c.renewed = g.at(now), g.at(now)
-		// None is counted when this one was opened before the client was forgotten
-		// and dealt to the same node again.
 		if c.here > 0 {
 			g.countHere(c, -1)
 		}
+		return
 	}
+	at := strand{a, id}
+	if g.strays[at]--; g.strays[at] <= 0 {
+		delete(g.strays, at)
+	}
+}
+
+// strand is what a client has on a node that it is not bound to: connections of
+// before it was moved or forgotten. They count as its own again, and hold its
+// window open, once it is bound to that node again.
+type strand struct {
+	client netip.Addr
+	node   NodeID
 }
 
 // countHere adds d open connections to a client on its node.
@@ -172,6 +186,10 @@ func (g *Group) bind(a netip.Addr, n *node, why Why, now time.Time) *client {
 		n.young++
 		g.young = append(g.young, youngClient{a, at})
 	}
+	if left := g.strays[strand{a, n.ID}]; left > 0 {
+		delete(g.strays, strand{a, n.ID})
+		g.countHere(c, left)
+	}
 	return c
 }
 
@@ -180,6 +198,7 @@ func (g *Group) drop(a netip.Addr, c *client) {
 	open := c.here
 	if open > 0 {
 		g.countHere(c, -open)
+		g.strays[strand{a, c.node}] = open
 	}
 	if n := g.byID[c.node]; n != nil {
 		n.bound--

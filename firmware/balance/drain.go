@@ -31,17 +31,22 @@ func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) 
 	if n.takesNew() && !force && !g.anotherTakesNew(id) {
 		return ErrLastNode
 	}
+	var service api.Service
+	var reason string
 	switch verb {
 	case api.DrainGently:
-		n.set(api.Draining, "drained by the operator: bound MFDs stay until their window ends", now)
+		service, reason = api.Draining, "drained by the operator: bound MFDs stay until their window ends"
 	case api.MoveNow:
-		n.set(api.Draining, "drained by the operator: MFDs move at their next connection, open connections finish", now)
+		service, reason = api.Draining, "drained by the operator: MFDs move at their next connection, open connections finish"
 	case api.StopNow:
-		n.set(api.OutOfService, "stopped by the operator", now)
+		service, reason = api.OutOfService, "stopped by the operator"
 	default:
 		return fmt.Errorf("%q is no way to drain; use %s, %s or %s", verb, api.DrainGently, api.MoveNow, api.StopNow)
 	}
-	n.keeps = verb == api.DrainGently
+	n.change(now, func() {
+		n.set(service, reason, now)
+		n.keeps = verb == api.DrainGently
+	})
 	return nil
 }
 
@@ -60,9 +65,10 @@ func (g *Group) Return(id NodeID, now time.Time) error {
 	if n == nil {
 		return ErrUnknownNode
 	}
-	n.set(api.InService, "returned by the operator", now)
-	n.keeps = true
-	n.back = now
+	n.change(now, func() {
+		n.set(api.InService, "returned by the operator", now)
+		n.keeps = true
+	})
 	return nil
 }
 

@@ -42,6 +42,8 @@ type Group struct {
 	// connections a client is worth.
 	settledActive, settledOpen int
 
+	strays map[strand]int32 // open connections
+
 	// released are clients that a person moved or forgot, and when: events of
 	// before that still arrive after it.
 	released map[netip.Addr]time.Time
@@ -90,7 +92,7 @@ func (g *Group) time(m moment) time.Time { return g.began.Add(time.Duration(m)) 
 
 // NewGroup returns a group whose nodes are all in service and not yet healthy.
 func NewGroup(affinity time.Duration, specs []Spec, now time.Time) *Group {
-	g := &Group{began: now, byID: map[NodeID]*node{}, clients: map[netip.Addr]*client{}, released: map[netip.Addr]time.Time{}}
+	g := &Group{began: now, byID: map[NodeID]*node{}, clients: map[netip.Addr]*client{}, released: map[netip.Addr]time.Time{}, strays: map[strand]int32{}}
 	g.Configure(affinity, specs, now)
 	return g
 }
@@ -127,11 +129,17 @@ func (g *Group) SetHealthy(id NodeID, healthy bool, now time.Time) bool {
 	if n == nil || n.healthy == healthy {
 		return false
 	}
-	n.healthy = healthy
-	if healthy {
+	n.change(now, func() { n.healthy = healthy })
+	return true
+}
+
+// change changes what a node may do, and notes when it begins to serve again.
+func (n *node) change(now time.Time, to func()) {
+	served := n.serves()
+	to()
+	if !served && n.serves() {
 		n.back = now
 	}
-	return true
 }
 
 // Up are the nodes that serve their bound clients: healthy, and in service or

@@ -37,9 +37,10 @@ func (d *dealing) saw(id NodeID) {
 // rest returns the slots in the order in which they come up next, all round,
 // and whether what was dealt so far is what the plan said. Contacts from
 // several processors arrive out of order, so it is counts that are compared.
+// The plan of nobody is followed as long as there is one.
 func (d *dealing) rest() ([]NodeID, bool) {
 	if len(d.slots) == 0 {
-		return nil, false
+		return nil, d.slots != nil
 	}
 	rounds, at := d.seen/len(d.slots), d.seen%len(d.slots)
 	planned := map[NodeID]int{}
@@ -62,14 +63,13 @@ func (d *dealing) rest() ([]NodeID, bool) {
 // still right. An empty plan means that nobody serves.
 func (g *Group) Plan(now time.Time) (slots []NodeID, changed bool) {
 	g.settle(now)
-	if len(g.plan.slots) > 0 && now.Sub(g.lastFirst) < quiet {
-		if rest, ok := g.plan.rest(); ok && g.stillRight(rest) {
-			return g.plan.slots, false
-		}
+	rest, followed := g.plan.rest()
+	if followed && len(rest) > 0 && now.Sub(g.lastFirst) < quiet && g.stillRight(rest) {
+		return g.plan.slots, false
 	}
 	fresh := g.fill()
-	if g.plan.seen == 0 && g.plan.slots != nil && slices.Equal(fresh, g.plan.slots) {
-		return fresh, false
+	if followed && slices.Equal(fresh, rest) {
+		return g.plan.slots, false
 	}
 	g.plan = dealing{slots: fresh}
 	return fresh, true
@@ -108,23 +108,29 @@ func (g *Group) piles() []pile {
 	return out
 }
 
-// fill lays out a plan: each slot goes to the node that would hold the least
-// by its weight with one more client, in connections, then in bound clients,
-// then in connections that are open now, then to the next in turn.
+// fill lays out a plan.
 func (g *Group) fill() []NodeID {
 	piles := g.piles()
 	if len(piles) == 0 {
 		return []NodeID{}
 	}
+	return g.layOut(piles, planLength(piles))
+}
+
+// layOut deals slots onto the piles. Each goes to the node that would hold the
+// least by its weight with one more client, in connections, then in bound clients,
+// then to the next in turn. A tie for the first slot goes to who has the fewest
+// connections open now; for all slots that would deal two in a row to one node, and
+// the second of them on top of a client that is on its way there already.
+func (g *Group) layOut(piles []pile, length int) []NodeID {
 	worth := g.worth()
-	length := planLength(piles)
 	slots := make([]NodeID, 0, length)
 	for range length {
 		best := 0
 		for i := 1; i < len(piles); i++ {
 			a, b := &piles[i], &piles[best]
 			d := less(a, b, worth)
-			if d == 0 {
+			if d == 0 && len(slots) == 0 {
 				d = a.open*b.share - b.open*a.share
 			}
 			if d < 0 || d == 0 && a.turn < b.turn {
@@ -132,8 +138,9 @@ func (g *Group) fill() []NodeID {
 			}
 		}
 		p := &piles[best]
+		dealt := p.turn
 		for i := range piles {
-			piles[i].turn = (piles[i].turn - p.turn - 1 + 2*len(g.nodes)) % len(g.nodes)
+			piles[i].turn = (piles[i].turn - dealt - 1 + 2*len(g.nodes)) % len(g.nodes)
 		}
 		p.add(worth)
 		slots = append(slots, p.id)
@@ -160,7 +167,6 @@ func gcd(a, b int) int {
 
 func (p *pile) add(worth int) {
 	p.load += worth
-	p.open += worth
 	p.bound++
 }
 

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,6 +93,21 @@ func (k *kernel) close(i int) {
 	k.events = append(k.events, func() { k.g.Closed(c.client, c.node, k.now) })
 }
 
+// wantEven fails when the bound clients of two nodes differ by more than one.
+func (k *kernel) wantEven(t *rapid.T) {
+	lowest, highest := len(k.clients), 0
+	count := map[NodeID]int{}
+	for _, b := range k.clients {
+		count[b.node]++
+	}
+	for id := range k.up {
+		lowest, highest = min(lowest, count[id]), max(highest, count[id])
+	}
+	if highest-lowest > 1 {
+		t.Fatalf("%d MFDs are bound as %v", len(k.clients), count)
+	}
+}
+
 func drawWeights(t *rapid.T, most int) []int {
 	return rapid.SliceOfN(rapid.IntRange(1, most), 2, 8).Draw(t, "weights")
 }
@@ -101,11 +117,7 @@ func drawWeights(t *rapid.T, most int) []int {
 func TestBurstOfFirstContactsIsEvenWithinOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := rapid.IntRange(2, 8).Draw(t, "nodes")
-		weights := make([]int, nodes)
-		for i := range weights {
-			weights[i] = 1
-		}
-		k := newKernel(healthyGroup(weights...))
+		k := newKernel(healthyGroup(slices.Repeat([]int{1}, nodes)...))
 		for i := range rapid.IntRange(1, 400).Draw(t, "MFDs") {
 			for range rapid.IntRange(1, 17).Draw(t, "connections") {
 				k.connect(mfd(i))
@@ -115,23 +127,39 @@ func TestBurstOfFirstContactsIsEvenWithinOne(t *testing.T) {
 				k.deliver(rapid.IntRange(0, len(k.events)).Draw(t, "events"))
 				k.program()
 			}
-			lowest, highest := 1<<30, 0
-			count := map[NodeID]int{}
-			for _, b := range k.clients {
-				count[b.node]++
-			}
-			for id := 1; id <= nodes; id++ {
-				lowest, highest = min(lowest, count[NodeID(id)]), max(highest, count[NodeID(id)])
-			}
-			if highest-lowest > 1 {
-				t.Fatalf("after %d MFDs: %v", i+1, count)
-			}
+			k.wantEven(t)
 		}
 	})
 }
 
 // Whatever a burst meets, filling to weight is exact: no node could give a
 // client to another and both be nearer to their share.
+// MFDs that come seconds apart: the clock ticks, and the plan may be renewed,
+// between a first packet and the event that tells of it.
+func TestFirstContactsSecondsApartAreEvenWithinOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes := rapid.IntRange(2, 4).Draw(t, "nodes")
+		k := newKernel(healthyGroup(slices.Repeat([]int{1}, nodes)...))
+		holds := rapid.IntRange(0, 3).Draw(t, "connections held")
+		for i := range rapid.IntRange(1, 40).Draw(t, "MFDs") {
+			for range holds + 1 {
+				k.connect(mfd(i))
+			}
+			k.close(len(k.open) - 1)
+			k.program()
+			k.deliver(rapid.IntRange(0, len(k.events)).Draw(t, "events"))
+			k.program()
+			for range rapid.IntRange(0, 4).Draw(t, "ticks") {
+				k.now = k.now.Add(time.Second)
+				k.program() // what came just before the tick is told after it
+				k.deliver(len(k.events))
+				k.program()
+			}
+			k.wantEven(t)
+		}
+	})
+}
+
 func TestBurstRespectsWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := drawWeights(t, 10)

@@ -58,6 +58,7 @@ func (g *Group) Adopt(bindings []Binding, now time.Time) {
 		n.open, n.youngOpen = 0, 0
 	}
 	g.settledActive, g.settledOpen = 0, 0
+	clear(g.strays)
 	alive := make(map[netip.Addr]bool, len(bindings))
 	for _, b := range bindings {
 		n := g.byID[b.Node]
@@ -98,6 +99,8 @@ func (g *Group) Recount(a netip.Addr, id NodeID) {
 	n.open++
 	if c := g.clients[a]; c != nil && c.node == id {
 		g.countHere(c, +1)
+	} else {
+		g.strays[strand{a, id}]++
 	}
 }
 

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -16,33 +14,6 @@ import (
 // MaxSize is the largest configuration file that is read, in bytes: 16 groups
 // of 64 nodes with every key written out fit many times.
 const MaxSize = 1 << 20
-
-// Load reads and parses the file at path.
-func Load(path string, limits Limits) (Config, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
-	}
-	if info.Size() > MaxSize {
-		return Config{}, fmt.Errorf("configuration %s: %d bytes is more than the %d that a configuration can have", path, info.Size(), MaxSize)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
-	}
-	return Parse(data, limits)
-}
-
-// LoadOrNew is Load for a box, which may be new and have no file yet: it is
-// unconfigured then, serves nobody, and asks DHCP for its addresses, so that it
-// can be reached and configured.
-func LoadOrNew(path string, limits Limits) (Config, error) {
-	c, err := Load(path, limits)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Config{Hostname: defaultHostname}, nil
-	}
-	return c, err
-}
 
 // Parse returns the configuration that data holds, with all defaults filled
 // in. When anything is wrong the error is a Problems with all of it.

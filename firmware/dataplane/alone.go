@@ -30,7 +30,7 @@ func (t *Table) bindAlone(b Binding) (err error) {
 			if err := t.change(t.sets.clients, in, old); err != nil {
 				return err
 			}
-			if err = t.nft.Flush(); err == nil || !busy(err) {
+			if err = t.commit(); err == nil || !busy(err) {
 				return err
 			}
 		}
@@ -42,7 +42,7 @@ func (t *Table) forgetAlone(b Binding) error {
 	if err := t.change(t.sets.clients, nil, []nftables.SetElement{addressElement(b.VirtualAddress, b.Client)}); err != nil {
 		return err
 	}
-	if err := t.nft.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := t.commit(); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	return nil

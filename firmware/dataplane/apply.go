@@ -60,7 +60,7 @@ func (t *Table) Apply(l Layout) error {
 		return fmt.Errorf("apply layout: %w", err)
 	}
 	before := t.there
-	t.there = next
+	t.there, t.spoilt = next, false
 	return t.settleBindings(before)
 }
 
@@ -104,6 +104,9 @@ func (t *Table) write(l Layout, next kernel) error {
 }
 
 func (t *Table) writeSets() error {
+	if t.spoilt {
+		t.nft.DelTable(t.table)
+	}
 	t.nft.AddTable(t.table)
 	if !t.there.exists {
 		for _, s := range t.sets.all() {

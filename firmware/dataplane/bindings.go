@@ -181,7 +181,7 @@ func (t *Table) replace(add, del []Binding, done map[client]bool) error {
 		if err := t.change(t.sets.clients, in, out); err != nil {
 			return err
 		}
-		if err := t.nft.Flush(); err != nil {
+		if err := t.commit(); err != nil {
 			return err
 		}
 		for _, c := range batch {

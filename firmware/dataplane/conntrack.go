@@ -66,11 +66,12 @@ func messages(b []byte, fn func(kind, flags uint16, body []byte)) {
 	}
 }
 
-// request appends a message of family ip.
+// request appends a message of family ip; kind has the subsystem of netfilter in
+// its high byte.
 func (c *conntrack) request(b []byte, kind, flags uint16, body []byte) []byte {
 	c.seq++
 	b = binary.NativeEndian.AppendUint32(b, uint32(headers+len(body)))
-	b = binary.NativeEndian.AppendUint16(b, unix.NFNL_SUBSYS_CTNETLINK<<8|kind)
+	b = binary.NativeEndian.AppendUint16(b, kind)
 	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|flags)
 	b = binary.NativeEndian.AppendUint32(b, c.seq)
 	b = append(b, 0, 0, 0, 0, unix.AF_INET, unix.NFNETLINK_V0, 0, 0)
@@ -92,7 +93,7 @@ func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
 		filter = attribute(filter, ctaMark, binary.BigEndian.AppendUint32(nil, uint32(mark)))
 		filter = attribute(filter, ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(0)))
 	}
-	if err := unix.Sendto(c.fd, c.request(nil, ctGet, unix.NLM_F_DUMP, filter), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(c.fd, c.request(nil, ctSubsystem|ctGet, unix.NLM_F_DUMP, filter), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("dump conntrack: %w", err)
 	}
 	var conn connection
@@ -107,7 +108,7 @@ func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
 				done = true
 			case kind == unix.NLMSG_ERROR:
 				done, err = true, answer(body)
-			case kind == unix.NFNL_SUBSYS_CTNETLINK<<8|ctNew && len(body) >= 4:
+			case kind == ctSubsystem|ctNew && len(body) >= 4:
 				conn.parse(body[4:])
 				fn(&conn)
 			}
@@ -132,7 +133,7 @@ func (c *conntrack) delete(conns []connection) ([]bool, error) {
 		for _, conn := range batch {
 			body := attribute(nil, ctaTupleOriginal|unix.NLA_F_NESTED, conn.rawOriginal)
 			body = attribute(body, ctaID, binary.BigEndian.AppendUint32(nil, conn.id))
-			b = c.request(b, ctDelete, unix.NLM_F_ACK, body)
+			b = c.request(b, ctSubsystem|ctDelete, unix.NLM_F_ACK, body)
 		}
 		if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 			return there, fmt.Errorf("delete from conntrack: %w", err)

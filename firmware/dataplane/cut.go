@@ -3,7 +3,6 @@ package dataplane
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 )
 
@@ -22,7 +21,7 @@ func (t *Table) Cut(marks ...Mark) (int, error) {
 		if m == 0 || m > MaxMark {
 			return total, fmt.Errorf("cut connections: mark %d is no node's", m)
 		}
-		n, err := t.cut(m, (*connection).ours)
+		n, err := t.cut(m)
 		total += n
 		if err != nil {
 			return total, fmt.Errorf("cut connections of mark %d: %w", m, err)
@@ -31,28 +30,14 @@ func (t *Table) Cut(marks ...Mark) (int, error) {
 	return total, nil
 }
 
-// CutClient ends all connections of one client to a group, in the same way.
-func (t *Table) CutClient(vip, client netip.Addr) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	vip, client = vip.Unmap(), client.Unmap()
-	n, err := t.cut(0, func(c *connection) bool {
-		return c.ours() && c.original.destination == vip && c.original.source == client
-	})
-	if err != nil {
-		return n, fmt.Errorf("cut connections of client %s: %w", client, err)
-	}
-	return n, nil
-}
-
 // cut looks again until nothing is left: a connection that was being set up
 // may have been missed the first time.
-func (t *Table) cut(mark Mark, which func(*connection) bool) (int, error) {
+func (t *Table) cut(mark Mark) (int, error) {
 	total := 0
 	for range 3 {
 		var found []connection
 		err := t.conntrack.dump(mark, func(c *connection) {
-			if which(c) {
+			if c.ours() {
 				c := *c
 				c.rawOriginal = slices.Clone(c.rawOriginal)
 				found = append(found, c)

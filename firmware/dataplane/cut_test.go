@@ -79,27 +79,12 @@ func TestCutResetsTheNodesEndToo(t *testing.T) {
 
 func TestClientThatSendsAfterItsNodeWasCutIsReset(t *testing.T) {
 	s, cut, _ := cutSite(t, true)
-	s.must(s.table.SetUp([]Mark{2}))
+	s.must(s.table.Change([]Mark{2}, nil))
 	_, err := s.table.Cut(1)
 	s.must(err)
 	for _, v := range cut {
 		if err := v.exchange(); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("an active client: %v, want a reset", err)
 		}
-	}
-}
-
-func TestCutClientLeavesOthersAlone(t *testing.T) {
-	s, conns, _ := cutSite(t, true)
-	n, err := s.table.CutClient(vip, printer(0))
-	s.must(err)
-	if n != 2 {
-		t.Errorf("cut %d connections, want 2", n)
-	}
-	if err := conns[0].ended(3 * time.Second); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the client's connection ended by %v", err)
-	}
-	if err := conns[2].exchange(); err != nil {
-		t.Errorf("another client: %v", err)
 	}
 }

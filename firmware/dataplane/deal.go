@@ -11,23 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetUp says which nodes may serve, in all groups. A client whose node is not
-// up is dealt anew at its next connection.
-func (t *Table) SetUp(up []Mark) error { return t.Change(up, nil) }
-
-// Deal sets the dealing plans of groups, by virtual address: who gets the next
-// clients without a binding, in order from slot 0, over and over. A plan has up
-// to MaxSlots slots; an empty one refuses such clients with RST. A plan begins
-// at slot 0 also when the same slots are in place: the caller relies on knowing
-// where the kernel stands, and a client whose packets came in on two processors
-// at once has used two slots. Groups that are not named keep their place.
-func (t *Table) Deal(plans map[netip.Addr][]Mark) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.changePlans(t.there.up, plans)
-}
-
-// Change is SetUp and Deal in one transaction.
+// Change says which nodes may serve, in all groups, and sets the dealing plans of
+// groups, by virtual address, in one transaction.
+//
+// A client whose node is not up is dealt anew at its next connection. A plan says
+// who gets the next clients without a binding, in order from slot 0, over and over.
+// It has up to MaxSlots slots; an empty one refuses such clients with RST. It
+// begins at slot 0 also when the same slots are in place: the caller relies on
+// knowing where the kernel stands, and a client whose packets came in on two
+// processors at once has used two slots. Groups that are not named keep their place.
 func (t *Table) Change(up []Mark, plans map[netip.Addr][]Mark) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -19,9 +19,7 @@ func TestTheTableReadsAsDesigned(t *testing.T) {
 	second.VirtualAddress, second.Masked, second.Affinity = otherVIP, false, time.Hour
 	second.FTPPorts, second.PassivePorts = nil, config.PortRange{First: 50000, Last: 50100}
 	s.serve(group(3), second)
-	got, err := s.box.Output("nft", "-n", "list", "table", "ip", TableName)
-	s.must(err)
-	got = regexp.MustCompile(`(?m)^\s*(expires|elements) .*expires.*\n`).ReplaceAllString(got, "")
+	got := s.listing()
 	const golden = "testdata/table.nft"
 	if *update {
 		s.must(os.WriteFile(golden, []byte(got), 0o644))
@@ -31,4 +29,18 @@ func TestTheTableReadsAsDesigned(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("the table is not as in %s (-update writes it):\n%s", golden, got)
 	}
+}
+
+// listing is the table as the nft program lists it, without the bindings.
+func (s *site) listing() string {
+	s.t.Helper()
+	return regexp.MustCompile(`(?m)^\s*(expires|elements) .*expires.*\n`).ReplaceAllString(s.nft("list", "table", "ip", TableName), "")
+}
+
+// nft runs the nft program in the box: an outsider to the table.
+func (s *site) nft(args ...string) string {
+	s.t.Helper()
+	out, err := s.box.Output("nft", append([]string{"-n"}, args...)...)
+	s.must(err)
+	return out
 }

@@ -66,14 +66,14 @@ func TestNewClientsAreDealtInTheOrderOfThePlan(t *testing.T) {
 	s.echo(5011)
 	s.serve(group(3))
 	plan := []Mark{3, 1, 1, 2}
-	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+	s.deal(plan...)
 	next := 0
 	for i := range 8 {
 		switch i {
 		case 3: // a layout applied again keeps the plan and its place
 			s.must(s.table.Apply(Layout{[]Group{group(3)}}))
 		case 5: // a plan given again begins anew
-			s.must(s.table.Deal(map[netip.Addr][]Mark{vip: plan}))
+			s.deal(plan...)
 			next = 0
 		}
 		if v := s.visit(printer(i), 5011); v.node != plan[next%4] {
@@ -88,7 +88,7 @@ func TestNobodyToDealToIsRefusedAtOnce(t *testing.T) {
 	s.echo(5011, 5012)
 	s.serve(group(2))
 	bound := s.visit(printer(0), 5011)
-	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: nil}))
+	s.deal()
 	start := time.Now()
 	if _, err := s.dial(printer(1), vip, 5011); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("new client: %v, want refused", err)
@@ -160,7 +160,7 @@ func TestClientsOfANodeThatIsNotKnownYetWaitForIt(t *testing.T) {
 	s.must(s.table.Change(nil, nil))
 	s.must(s.table.Wait([]Mark{1}))
 	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, time.Hour}, {vip, printer(1), 2, time.Hour}}))
-	s.must(s.table.Deal(map[netip.Addr][]Mark{vip: nil}))
+	s.deal()
 	if _, err := s.dial(printer(1), vip, 5011); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("nobody serves: %v, want refused", err)
 	}

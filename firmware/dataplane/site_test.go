@@ -125,6 +125,14 @@ func (s *site) serve(groups ...Group) {
 	s.must(s.table.Change(up, plans))
 }
 
+// deal sets the plan of the group; those who are up stay it.
+func (s *site) deal(plan ...Mark) {
+	s.t.Helper()
+	kernel, err := s.table.Adopt()
+	s.must(err)
+	s.must(s.table.Change(kernel.Up, map[netip.Addr][]Mark{vip: plan}))
+}
+
 // echo starts servers on all nodes: each connection is greeted with the number
 // of the node and the address that the node sees, then echoed.
 func (s *site) echo(ports ...uint16) {

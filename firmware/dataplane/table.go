@@ -46,6 +46,10 @@ type Table struct {
 	established *os.File // sysctl: timeout of established connections
 
 	there kernel
+	// What Check knows: the kernel's number of changes, ours since then, and
+	// whether somebody else's change left a table that must be made anew.
+	generation, commits uint32
+	spoilt              bool
 }
 
 // Open opens the sockets and sets what the rules need of the kernel (sysctl.go
@@ -75,6 +79,9 @@ func Open() (_ *Table, err error) {
 		return nil, err
 	}
 	if t.poker, err = openPoker(); err != nil {
+		return nil, err
+	}
+	if t.generation, err = t.conntrack.generation(); err != nil {
 		return nil, err
 	}
 	if t.there, err = t.read(); err != nil {
@@ -130,8 +137,17 @@ func (t *Table) Adopt() (Adopted, error) {
 }
 
 func (t *Table) flush(what string) error {
-	if err := t.nft.Flush(); err != nil {
+	if err := t.commit(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
+}
+
+// commit sends the transaction that was put together, and counts it: see Check.
+func (t *Table) commit() error {
+	err := t.nft.Flush()
+	if err == nil {
+		t.commits++
+	}
+	return err
 }

@@ -35,6 +35,9 @@ type Event struct {
 	// Replied tells whether the node ever answered. False in a Closed event:
 	// the node was silent, or its way back does not lead through the box.
 	Replied bool
+	// Ended is what is known of a connection once the kernel forgets it, some
+	// seconds after it closed; nil in every other event.
+	Ended *Connection
 }
 
 // Batch is what happened in about ten milliseconds.
@@ -170,7 +173,14 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			return
 		}
 		switch {
-		case kind == unix.NFNL_SUBSYS_CTNETLINK<<8|ctDelete, c.over():
+		case kind == ctSubsystem|ctDelete:
+			ev := c.event(Closed)
+			if c.carried() {
+				ended := c.describe()
+				ev.Ended = &ended
+			}
+			events = append(events, ev)
+		case c.over():
 			events = append(events, c.event(Closed))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))

@@ -27,6 +27,19 @@ func TestRefusedChangeIsRetriedEverySecondAndToldOnce(t *testing.T) {
 	b.wantTold(event.KernelFault, "alert: the kernel refused a change of the plan", "notice: the kernel takes changes again")
 }
 
+func TestRulesThatAnotherProgramRemovedComeBackWithEveryBinding(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	node, plan := b.kernel.bindings[mfd].Mark, b.kernel.plans[vip]
+	b.kernel.lost = true
+	b.pass(time.Second)
+	if k := b.kernel; len(k.layout.Groups) != 1 || len(k.up) != 2 || len(k.plans[vip]) != len(plan) || k.bindings[mfd].Mark != node || len(k.waiting) != 0 {
+		t.Errorf("a second later the kernel has %+v", k)
+	}
+	b.wantTold(event.KernelFault, "alert: another program removed the rules", "notice: the kernel takes changes again")
+}
+
 func TestReloadKeepsBindingsOfNodesThatStay(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -59,13 +60,14 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	}
 	defer notify.Stop()
 	e, err := New(Options{
-		Load:         func() (config.Config, error) { return config.LoadOrNew(*path, limits) },
-		StateDir:     *state,
-		ServicesFile: *services,
-		Network:      wire.NewClient(*netd).Network,
-		Kernel:       table,
-		Now:          time.Now,
-		Log:          log,
+		Configuration: config.File{Path: *path, Kept: filepath.Join(*state, "config.toml"), Limits: limits},
+		StateDir:      *state,
+		ServicesFile:  *services,
+		Network:       wire.NewClient(*netd).Network,
+		Kernel:        table,
+		Connections:   dataplane.Connections,
+		Now:           time.Now,
+		Log:           log,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 		return
 	}
 	for _, ev := range b.Events {
+		if ev.Ended != nil {
+			e.history.transfers.put(*ev.Ended)
+		}
 		g, id := e.byVIP[ev.VirtualAddress], balance.NodeID(ev.Mark)
 		_, counted := e.open[ev.ID]
 		switch {
@@ -24,6 +27,7 @@ func (e *Engine) connections(b dataplane.Batch) {
 			e.open[ev.ID] = struct{}{}
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
+				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
 			}
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)

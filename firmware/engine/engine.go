@@ -24,8 +24,7 @@ import (
 
 // Options is what an Engine is given. Every field is needed unless it says so.
 type Options struct {
-	// Load returns the configuration, at the start and again at each Reload.
-	Load func() (config.Config, error)
+	Configuration Configuration
 	// StateDir holds the journal of who is where.
 	StateDir string
 	// ServicesFile is where init tells how the daemons fare; empty for none.
@@ -33,8 +32,21 @@ type Options struct {
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
 	Kernel  Kernel
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Connections are the open connections of a client.
+	Connections func(client netip.Addr) ([]dataplane.Connection, error)
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Configuration is where the configuration comes from; config.File is the real one.
+type Configuration interface {
+	// Start always returns one to start with; the error says why it is not the
+	// one that was written.
+	Start() (config.Config, error)
+	// Load is for a reload: an error leaves things as they are.
+	Load() (config.Config, error)
+	// Keep keeps what was loaded for the next Start.
+	Keep() error
 }
 
 // Engine is the proxy engine's brain.
@@ -50,6 +62,7 @@ type Engine struct {
 
 	// What follows belongs to the loop.
 	config     config.Config
+	unused     string // why the configuration that was written is not the one in use
 	groups     []*group
 	members    map[balance.NodeID]*member
 	byVIP      map[netip.Addr]*group
@@ -61,11 +74,13 @@ type Engine struct {
 	startedAt  time.Time
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
-	dirty      bool                // the snapshot is out of date
+	history    history
+	dirty      bool // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
 	refusedAt  time.Time        // when it did
 	unapplied  bool             // the kernel lacks the configuration's groups and nodes
+	unbound    bool             // the kernel lacks the bindings
 	dead       []*member        // Down or removed: their connections are cut once the kernel has the change
 	up         []dataplane.Mark // what the kernel has; nil before the first change
 	waiting    []dataplane.Mark // as the kernel has them

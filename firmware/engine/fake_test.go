@@ -37,6 +37,7 @@ type fakeKernel struct {
 	cuts     []dataplane.Mark
 	tries    int
 	refuses  bool
+	lost     bool // somebody else removed all of it
 }
 
 func newFakeKernel() *fakeKernel {
@@ -121,12 +122,21 @@ func (k *fakeKernel) Cut(marks ...dataplane.Mark) (int, error) {
 	return 2 * len(marks), nil
 }
 
+func (k *fakeKernel) Check() (dataplane.Condition, error) {
+	if k.lost {
+		*k = fakeKernel{plans: map[netip.Addr][]dataplane.Mark{}, bindings: map[netip.Addr]dataplane.Binding{}, refuses: k.refuses, cuts: k.cuts}
+		return dataplane.Lost, nil
+	}
+	return dataplane.Untouched, nil
+}
+
 // box is an engine whose loop the test turns by hand.
 type box struct {
 	*testing.T
 	*Engine
 	kernel *fakeKernel
 	text   string // of the configuration
+	kept   string // the last good one
 	dir    string
 	file   string // of init
 	at     time.Time
@@ -151,8 +161,8 @@ func newBox(t *testing.T, text string) *box {
 func (b *box) restart() {
 	b.Helper()
 	e, err := New(Options{
-		Load:     b.load,
-		StateDir: b.dir, ServicesFile: b.file, Kernel: b.kernel,
+		Configuration: b,
+		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel,
 		Now: func() time.Time { return b.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
@@ -163,12 +173,25 @@ func (b *box) restart() {
 	b.turn()
 }
 
-// load has a new box when there is no text.
-func (b *box) load() (config.Config, error) {
+// Load has a new box when there is no text.
+func (b *box) Load() (config.Config, error) {
 	if b.text == "" {
 		return config.Config{Hostname: "spoolgate"}, nil
 	}
 	return config.Parse([]byte(b.text), config.Required())
+}
+
+func (b *box) Start() (config.Config, error) {
+	c, err := b.Load()
+	if err != nil && b.kept != "" {
+		c, _ = config.Parse([]byte(b.kept), config.Required())
+	}
+	return c, err
+}
+
+func (b *box) Keep() error {
+	b.kept = b.text
+	return nil
 }
 
 // turn ends one turn of the loop.

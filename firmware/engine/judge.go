@@ -124,6 +124,9 @@ func (e *Engine) verdicts() {
 	if len(e.groups) == 0 {
 		worst = judged{state: api.NothingServing, reason: "this box has no configuration yet"}
 	}
+	if len(e.groups) == 0 && e.unused != "" {
+		worst.reason = "the configuration is wrong, and there is no earlier one"
+	}
 	for _, g := range e.groups {
 		state, reason, final := groupVerdict(g)
 		if away := e.unreached(g, now); away != "" && now.Sub(e.startedAt) >= settlingIn {

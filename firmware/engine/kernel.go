@@ -25,6 +25,7 @@ type Kernel interface {
 	Forget([]dataplane.Binding) error
 	Bindings() ([]dataplane.Binding, error)
 	Cut(...dataplane.Mark) (int, error)
+	Check() (dataplane.Condition, error)
 }
 
 // Tracker reads the kernel's connection events; *dataplane.Tracker is the real
@@ -83,6 +84,13 @@ func (e *Engine) change(now time.Time) bool {
 			return false
 		}
 		e.unapplied = false
+	}
+	if e.unbound {
+		if err := e.rebind(); err != nil {
+			e.refused(now, "the bindings", err)
+			return false
+		}
+		e.unbound = false
 	}
 	plans := map[netip.Addr][]dataplane.Mark{}
 	for _, g := range e.groups {
@@ -153,6 +161,44 @@ func (e *Engine) unknown() (out []dataplane.Mark) {
 		}
 	}
 	return out
+}
+
+// guard looks whether somebody else has changed the kernel's tables, and has what is
+// missing written again: on a machine that is not the box's own, a firewall that
+// starts removes all tables that it finds.
+func (e *Engine) guard() {
+	found, err := e.opts.Kernel.Check()
+	switch {
+	case err != nil:
+		e.opts.Log.Warn("look after the kernel's table", "err", err)
+	case found == dataplane.Touched:
+		e.unapplied = true
+	case found == dataplane.Lost:
+		e.unapplied, e.unbound, e.unset, e.up, e.waiting = true, true, true, nil, nil
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+			Text: "another program removed the rules that pass MFDs to the nodes; they are written again now, with everybody on the node as before. Find out which program changes nftables on this machine, and stop it"})
+	}
+}
+
+// rebind gives the bindings to a new table. Until it has them, whoever calls waits
+// and is not dealt anew.
+func (e *Engine) rebind() error {
+	now := e.opts.Now()
+	all := []dataplane.Mark{}
+	var bindings []dataplane.Binding
+	for _, g := range e.groups {
+		for _, m := range g.members {
+			all = append(all, dataplane.Mark(m.id))
+		}
+		for _, b := range g.policy.Bindings(now) {
+			bindings = append(bindings, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node), Left: b.Left})
+		}
+	}
+	if err := e.opts.Kernel.Wait(all); err != nil {
+		return err
+	}
+	e.waiting = all
+	return e.opts.Kernel.Bind(bindings)
 }
 
 // cut ends the open connections of a node, so that its MFDs notice at once.

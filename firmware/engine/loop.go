@@ -110,13 +110,14 @@ func (e *Engine) tick() {
 		}
 	}
 	e.tellDoubt(now)
-	if e.doubt.Certain {
-		// Nothing leaves the box, so it costs nothing to look every second
-		// whether the cable or the address is back.
+	if e.doubt.Certain || e.doubt.Deaf {
+		// Nothing leaves the box or nobody hears it, so it costs nothing to look
+		// every second whether the cable, the address or the switch is there.
 		for _, m := range e.members {
 			e.schedule.Now(m.Address)
 		}
 	}
+	e.guard()
 	e.tellMoves()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -19,16 +19,13 @@ import (
 // start takes over what there is: the kernel's table after a restart of the
 // daemon, the journal after one of the box.
 func (e *Engine) start() error {
-	c, err := e.opts.Load()
-	if err != nil {
-		return err
-	}
+	c, wrong := e.opts.Configuration.Start()
 	kernel, err := e.opts.Kernel.Adopt()
 	if err != nil {
 		return err
 	}
 	if len(c.Groups) == 0 && len(kernel.Nodes) > 0 {
-		return errNoGroups
+		return cmp.Or(wrong, config.ErrMissing)
 	}
 	record, journalErr := e.journal.Load()
 	known := knownTo(kernel)
@@ -77,6 +74,7 @@ func (e *Engine) start() error {
 	}
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
 		Text: fmt.Sprintf("balancing %s over %s; %s taken from %s", count(len(e.groups), "group"), count(len(e.members), "node"), count(len(bindings), "binding"), from)})
+	e.inUse(wrong)
 	if journalErr != nil {
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
 			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
@@ -246,13 +244,12 @@ func (e *Engine) targets() []health.Target {
 
 // reload takes over a changed configuration; a faulty one changes nothing.
 func (e *Engine) reload() error {
-	c, err := e.opts.Load()
+	c, err := e.opts.Configuration.Load()
 	if err == nil && len(c.Groups) == 0 && len(e.groups) > 0 {
-		err = errNoGroups
+		err = config.ErrMissing
 	}
+	e.inUse(err)
 	if err != nil {
-		e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning,
-			Text: "the changed configuration is not used, the last one goes on: " + err.Error()})
 		return err
 	}
 	known := map[balance.NodeID]seat{}
@@ -282,8 +279,23 @@ func (e *Engine) reload() error {
 	return nil
 }
 
-// errNoGroups keeps a file that has gone missing from ending all printing.
-var errNoGroups = errors.New("the configuration file is missing while groups are being balanced; put it back, or reset the box to its factory state")
+// inUse notes whether the configuration that was written is the one in use, or what
+// is wrong with it.
+func (e *Engine) inUse(wrong error) {
+	if wrong == nil {
+		e.unused = ""
+		if err := e.opts.Configuration.Keep(); err != nil {
+			e.opts.Log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
+		}
+		return
+	}
+	e.unused = wrong.Error()
+	does := "the last good one goes on"
+	if len(e.groups) == 0 {
+		does = "there is no earlier one, so nobody is served"
+	}
+	e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning, Text: "the configuration is not used, and " + does + ": " + e.unused})
+}
 
 func count(n int, noun string) string {
 	if n == 1 {

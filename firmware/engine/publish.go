@@ -28,7 +28,7 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 		Time:    now,
 		Box: api.Box{
 			State: e.box.state, Reason: e.box.reason, Since: e.box.since,
-			Hostname: e.config.Hostname, Suspicion: e.suspected(),
+			Hostname: e.config.Hostname, Suspicion: e.suspected(), Unused: e.unused,
 		},
 	}
 	for _, g := range e.groups {

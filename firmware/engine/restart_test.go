@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"errors"
+	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 )
@@ -203,5 +207,48 @@ func TestOperatorsOrdersAreWrittenBeforeTheyAreAnswered(t *testing.T) {
 	}
 	if r, err := b.journal.Load(); err != nil || len(r.Entries) != 0 {
 		t.Errorf("after the forgetting: %+v %v", r, err)
+	}
+}
+
+func TestWrongConfigurationAtTheStartLeavesTheLastGoodOneInUse(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	right := b.text
+	b.text = twoNodes + "affinity = \"29m\"\n"
+	b.kernel = newFakeKernel() // the box was started anew as well
+	b.restart()
+	b.round(api.Open)
+	s := b.last()
+	if len(s.Groups) != 1 || s.Box.State != api.OK || !strings.Contains(s.Box.Unused, "30 minutes") {
+		t.Errorf("after the start: %+v, groups %+v", s.Box, s.Groups)
+	}
+	b.wantTold(event.ConfigRefused, "warning: the configuration is not used, and the last good one goes on: ")
+	b.text = right
+	b.reload()
+	b.pass(time.Second)
+	if s := b.last(); s.Box.Unused != "" {
+		t.Errorf("put right, and the box says %q", s.Box.Unused)
+	}
+}
+
+func TestWrongFirstConfigurationIsSaidByABoxThatCanBeReached(t *testing.T) {
+	b := newBox(t, "affinity = 1")
+	b.pass(time.Second)
+	if s := b.last(); s.Box.State != api.NothingServing || !strings.Contains(s.Box.Reason, "the configuration is wrong") || s.Box.Unused == "" {
+		t.Errorf("%+v", s.Box)
+	}
+	b.wantTold(event.ConfigRefused, "warning: the configuration is not used, and there is no earlier one")
+}
+
+// A kernel that goes on dealing is not emptied because no configuration is left.
+func TestDaemonWithoutAnyConfigurationLeavesTheKernelAlone(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.text, b.kept = "", ""
+	_, err := New(Options{Configuration: b, StateDir: b.dir, Kernel: b.kernel, Now: func() time.Time { return b.at },
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if !errors.Is(err, config.ErrMissing) || len(b.kernel.layout.Groups) != 1 {
+		t.Errorf("started with %v, the kernel has %+v", err, b.kernel.layout)
 	}
 }

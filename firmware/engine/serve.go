@@ -34,6 +34,10 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/clients", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() ([]api.BoundClient, error) { return e.clients(r.FormValue("query")) })
 	})
+	mux.HandleFunc("GET /v1/mfds/{address}", e.serveMFD)
+	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/rehearsal", e.onNode(func(m *member, _ *http.Request) (any, error) {
+		return e.rehearse(m)
+	}))
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/probes", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		return m.probes(), nil
 	}))
@@ -86,10 +90,9 @@ func (e *Engine) onNode(do func(*member, *http.Request) (any, error)) http.Handl
 // onClient runs do in the loop with the group and the MFD that the path names.
 func (e *Engine) onClient(do func(*group, netip.Addr) (api.Done, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		mfd, err := netip.ParseAddr(r.PathValue("address"))
+		mfd, err := mfdAddress(r)
 		if err != nil {
-			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")),
-				Do: "Write it like 192.0.2.77"})
+			wire.Answer(w, nil, err)
 			return
 		}
 		reply(e, w, r, func() (api.Done, error) {
@@ -97,7 +100,7 @@ func (e *Engine) onClient(do func(*group, netip.Addr) (api.Done, error)) http.Ha
 			if err != nil {
 				return api.Done{}, err
 			}
-			return do(g, mfd.Unmap())
+			return do(g, mfd)
 		})
 	}
 }

@@ -43,7 +43,10 @@ type Status struct {
 //	Unknown   nothing known yet, does not serve. The very first probes decide: all
 //	          ports answer them: Up. One fails: it has lost that right, and comes
 //	          to Down by the misses or to Starting when all ports answer.
-//	          Probes that could not leave the box decide nothing.
+//	          Probes that could not leave the box decide nothing, and neither do
+//	          those of an absent node while the box hears nobody: a server's machine
+//	          answers for its address long before its services do, so that one whose
+//	          services answer at once was there before the switch let the box in.
 //	Starting  all ports answered, the up-delay runs. A failure stops it; it starts
 //	          anew when all ports answer again. Down after the misses.
 //	Up        serves.
@@ -119,7 +122,8 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	if m.gap(at, now) {
 		m.answers = time.Time{}
 	}
-	blind := ownTrouble(p.Outcome) && (m.health == api.Unknown || p.Outcome == api.Failed)
+	blind := ownTrouble(p.Outcome) && (m.health == api.Unknown || p.Outcome == api.Failed) ||
+		p.Outcome == api.Absent && m.hold.Deaf && m.health == api.Unknown
 	at.observe(now, p, !blind)
 	if p.Outcome != api.Open && !blind {
 		m.first = false

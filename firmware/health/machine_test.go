@@ -66,7 +66,7 @@ func TestNodeThatWasThereBeforeTheBoxIsUpAtOnce(t *testing.T) {
 }
 
 func TestNodeThatFailsItsFirstProbeWaitsForTheUpDelay(t *testing.T) {
-	for _, miss := range []api.Outcome{api.Refused, api.Unreachable, api.TimedOut} {
+	for _, miss := range []api.Outcome{api.Refused, api.Unreachable, api.Absent, api.TimedOut} {
 		w := start(t).round(api.Open, miss, api.Unknown).reason("miss 1 of 3")
 		w.rounds(24, api.Open, api.Open, api.Starting)
 		w.round(api.Open, api.Open, api.Up)

@@ -30,7 +30,7 @@ func failure(fd int, errno syscall.Errno, ip4 bool) (api.Outcome, string) {
 		if from.IsValid() {
 			return api.Unreachable, fmt.Sprintf("%s, says %s", kind, from)
 		}
-		return api.Unreachable, kind
+		return api.Absent, ""
 	}
 	switch errno {
 	case unix.ECONNREFUSED, unix.ECONNRESET:
@@ -86,7 +86,7 @@ func icmpError(fd int, ip4 bool) (kind string, from netip.Addr, ok bool) {
 			kind = fmt.Sprintf("ICMP error, code %d", code)
 		}
 		if ours(fd, from) {
-			return "nobody answers to its address on the network", netip.Addr{}, true
+			return "", netip.Addr{}, true
 		}
 		return kind, from, true
 	}

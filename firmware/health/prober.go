@@ -48,6 +48,9 @@ func (p *Prober) Probe(ctx context.Context, target netip.AddrPort) api.Probe {
 	}
 	result := api.Probe{Time: p.Now()}
 	result.Outcome, result.Detail, result.RTT = p.probe(ctx, target)
+	if result.Outcome == api.TimedOut && absent(target.Addr()) {
+		result.Outcome = api.Absent
+	}
 	return result
 }
 

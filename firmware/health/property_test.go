@@ -27,11 +27,11 @@ func promises(t *rapid.T) {
 	if prior := rapid.SampledFrom([]api.Health{"", api.Up, api.Checking, api.Starting, api.Down, api.Unknown}).Draw(t, "prior"); prior != "" {
 		m = NewMachineFrom(r, prior, now)
 	}
-	outcomes := rapid.SampledFrom([]api.Outcome{api.Open, api.Open, api.Open, api.Refused, api.TimedOut, api.Unreachable, api.NoRoute, api.Failed})
+	outcomes := rapid.SampledFrom([]api.Outcome{api.Open, api.Open, api.Open, api.Refused, api.TimedOut, api.Unreachable, api.Absent, api.NoRoute, api.Failed})
 	inARow := map[uint16]int{}
 	open := map[uint16]bool{}
 	var allSince time.Time // all ports answer without a failure since
-	neverFailed := true
+	neverFailed, deaf := true, false
 	for range rapid.IntRange(1, 200).Draw(t, "steps") {
 		before := m.Status()
 		var changed bool
@@ -40,7 +40,8 @@ func promises(t *rapid.T) {
 			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Second)
 			changed = m.Tick(now)
 		case 1:
-			changed = m.Hold(now, Verdict{Suspect: rapid.Bool().Draw(t, "suspect"), Since: now, Reason: "x"})
+			deaf = rapid.Bool().Draw(t, "deaf")
+			changed = m.Hold(now, Verdict{Suspect: !deaf && rapid.Bool().Draw(t, "suspect"), Deaf: deaf, Since: now, Reason: "x"})
 		default:
 			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			number := rapid.SampledFrom(r.Ports).Draw(t, "port")
@@ -50,7 +51,7 @@ func promises(t *rapid.T) {
 				inARow[number] = 0
 			} else {
 				inARow[number]++
-				neverFailed = neverFailed && (o == api.NoRoute || o == api.Failed)
+				neverFailed = neverFailed && (o == api.NoRoute || o == api.Failed || o == api.Absent && deaf)
 			}
 			switch all := open[5555] && open[5022]; {
 			case !all:

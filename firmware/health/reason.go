@@ -71,6 +71,7 @@ func words(p api.Probe) string {
 		api.Open:        "answered",
 		api.Refused:     "refused the connection",
 		api.Unreachable: "could not be reached",
+		api.Absent:      "could not be reached: no machine answers for that address, it is off or its cable is out",
 		api.TimedOut:    "did not answer",
 		api.NoRoute:     "could not be probed: this box has no way to the node",
 		api.Failed:      "could not be probed by this box",

@@ -14,8 +14,11 @@ type Verdict struct {
 	Suspect bool
 	// Certain: the probes did not even leave the box.
 	Certain bool
-	Since   time.Time // of the first failure
-	Reason  string    // a clause: "every probe of all 2 nodes fails since ..."
+	// Deaf: nobody has answered yet since the box started, not even for an address
+	// on the network. The switch may not forward yet.
+	Deaf   bool
+	Since  time.Time // of the first failure
+	Reason string    // a clause: "every probe of all 2 nodes fails since ..."
 }
 
 // Suspicion watches all probes of the box for the moment when every one fails. It
@@ -30,7 +33,15 @@ type Verdict struct {
 type Suspicion struct {
 	round   time.Duration
 	targets map[netip.AddrPort]*sighting
+	first   time.Time // observation
+	last    time.Time
+	heard   bool // somebody has answered
 }
+
+// deafFor is how long a switch may take to forward what a box sends that has just
+// been switched on: the spanning tree of IEEE 802.1D listens and learns for 15 s
+// each, after up to 20 s for the age of what it knew.
+const deafFor = time.Minute
 
 type sighting struct {
 	outcome api.Outcome
@@ -52,6 +63,11 @@ func (s *Suspicion) Observe(now time.Time, target netip.AddrPort, p api.Probe) {
 		s.targets[target] = t
 	}
 	t.outcome = p.Outcome
+	if s.first.IsZero() {
+		s.first = now
+	}
+	s.last = now
+	s.heard = s.heard || p.Outcome != api.Absent && !ownTrouble(p.Outcome)
 	switch {
 	case p.Outcome == api.Open || p.Outcome == api.Refused:
 		t.fine, t.failing = p.Outcome == api.Open, time.Time{}
@@ -106,6 +122,8 @@ func (s *Suspicion) Verdict() Verdict {
 		}
 	}
 	switch {
+	case !own && !s.heard && len(s.targets) > 0 && s.last.Sub(s.first) < deafFor:
+		return Verdict{Deaf: true, Since: s.first}
 	case own:
 		return Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: "this box cannot send probes at all: look at its own cable, address and gateway"}
 	case together >= 2:

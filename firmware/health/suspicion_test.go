@@ -146,3 +146,46 @@ func TestRemovedNodesNoLongerCount(t *testing.T) {
 		t.Error("a node that was removed from the configuration hides that all fail")
 	}
 }
+
+// A switch with a spanning tree forwards a new port's packets after half a minute.
+// Nodes that were up all along are used as soon as it does (ACCEPTANCE, B10).
+func TestSwitchThatForwardsLateCostsNoNodeItsPlace(t *testing.T) {
+	s := newSite(t, 2)
+	for range 6 {
+		s.round(outcomes{api.Absent, api.Absent}, api.Unknown, api.Unknown)
+	}
+	if v := s.s.Verdict(); !v.Deaf || v.Suspect {
+		t.Errorf("behind a switch that does not forward yet: %+v", v)
+	}
+	s.round(outcomes{api.Open, api.Open}, api.Up, api.Up)
+}
+
+// As after a power cut of the whole rack: the servers' machines answer for their
+// addresses before their services do.
+func TestNodesThatStartWithTheBoxHaveTheirUpDelay(t *testing.T) {
+	s := newSite(t, 2)
+	s.round(outcomes{api.Absent, api.Absent}, api.Unknown, api.Unknown)
+	s.round(outcomes{api.TimedOut, api.Absent}, api.Unknown, api.Unknown)
+	s.round(outcomes{api.Refused, api.Refused}, api.Unknown, api.Unknown)
+	s.round(outcomes{api.Open, api.Open}, api.Starting, api.Starting)
+}
+
+func TestNodeThatIsOffWhileOthersAnswerHasItsUpDelay(t *testing.T) {
+	s := newSite(t, 2)
+	s.round(outcomes{api.Absent, api.Open}, api.Unknown, api.Up)
+	s.round(outcomes{api.Absent, api.Open}, api.Unknown, api.Up)
+	s.round(outcomes{api.Open, api.Open}, api.Starting, api.Up)
+}
+
+func TestNodesThatStayOffAreDownAfterAMinute(t *testing.T) {
+	s := newSite(t, 2)
+	for range 12 {
+		s.round(outcomes{api.Absent, api.Absent}, api.Unknown, api.Unknown)
+	}
+	s.round(outcomes{api.Absent, api.Absent}, api.Unknown, api.Unknown)
+	s.round(outcomes{api.Absent, api.Absent}, api.Unknown, api.Unknown)
+	s.round(outcomes{api.Absent, api.Absent}, api.Down, api.Down)
+	if v := s.s.Verdict(); v.Deaf {
+		t.Errorf("%+v", v)
+	}
+}

@@ -316,18 +316,27 @@ func TestEachRefusalHasItsOwnWord(t *testing.T) {
 	}
 }
 
-func TestAbsentNeighbourIsUnreachable(t *testing.T) {
+func TestNodeThatIsOffIsAbsent(t *testing.T) {
 	b := newBench(t)
-	absent := netip.AddrPortFrom(netip.MustParseAddr("198.18.0.99"), 5022)
-	b.must(b.box.Do(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		p := b.prober.Probe(ctx, absent)
-		if p.Outcome != api.Unreachable || !strings.Contains(p.Detail, "nobody answers to its address") {
-			t.Errorf("%+v", p)
+	b.sh(b.box, "ip route add 198.18.8.0/24 via 198.18.0.98 && ip route add 2001:db8:8::/64 via 2001:db8::98")
+	for name, address := range map[string]string{
+		"beside the box": "198.18.0.99", "behind a router that is off": "198.18.8.1",
+		"IPv6": "2001:db8::99", "IPv6, behind a router that is off": "2001:db8:8::1",
+	} {
+		for _, patience := range []time.Duration{time.Second, 10 * time.Second} {
+			t.Run(fmt.Sprintf("%s, %v", name, patience), func(t *testing.T) {
+				b.must(b.box.Do(func() error {
+					ctx, cancel := context.WithTimeout(context.Background(), patience)
+					defer cancel()
+					p := b.prober.Probe(ctx, netip.AddrPortFrom(netip.MustParseAddr(address), 5022))
+					if p.Outcome != api.Absent || p.Detail != "" {
+						t.Errorf("%+v", p)
+					}
+					return nil
+				}))
+			})
 		}
-		return nil
-	}))
+	}
 }
 
 func TestCalledOffProbeTeachesNothing(t *testing.T) {

@@ -50,9 +50,9 @@ func get(client http.Client, url string) (string, error) {
 }
 
 // A box out of its carton finds addresses by DHCP and says that it waits to be
-// configured. One that starts with a spoilt configuration says on its console what
-// is wrong with it, shows the fault, does not restart over and over, and goes on
-// as soon as that is put right.
+// configured. With a wrong configuration it still can be reached, says what is wrong
+// and shows that nobody can print. Once it had a right one, that goes on when a wrong
+// one takes its place, over a restart too.
 func TestImageWithoutAGoodConfigurationSaysSo(t *testing.T) {
 	b := openBoxed(t, site.Options{Nodes: 1, MFDs: 1}, func(*site.Site) string { return "" })
 	b.waitUp()
@@ -61,20 +61,29 @@ func TestImageWithoutAGoodConfigurationSaysSo(t *testing.T) {
 	}
 	b.awaitWord("spoolctl status", "no configuration")
 	b.awaitWord("ip addr show service", site.BoxAddress.String())
-
-	b.shell(`echo '[[group]]' > /data/config.toml; echo 'virtual_address = "198.18.0.10"' >> /data/config.toml; echo 'affinity = "5m"' >> /data/config.toml; sync`)
-	b.must(b.image.Type("kill -SIGTERM 1\r"))
-	for _, marker := range []string{"Starting kernel", "group[1].node: the group has no node", "affinity"} {
-		_, err := b.image.WaitFor(b.ctx, marker)
+	spoil := func() {
+		b.shell(`echo '[[group]]' > /data/config.toml; echo 'virtual_address = "198.18.0.10"' >> /data/config.toml; echo 'affinity = "5m"' >> /data/config.toml; sync`)
+		b.must(b.image.Type("kill -SIGTERM 1\r"))
+		_, err := b.image.WaitFor(b.ctx, "Starting kernel")
 		b.must(err)
+		b.waitUp()
 	}
-	b.awaitLamps("with a spoilt configuration", "fast red", "off", "off")
+	spoil()
+	b.awaitLamps("with a wrong first configuration", "fast red", "off", "off")
+	if text := b.page(); !strings.Contains(text, "group[1].node: the group has no node") || !strings.Contains(text, "affinity") {
+		t.Errorf("the page does not say what is wrong with the configuration:\n%s", text)
+	}
 	if s := b.services(); !strings.HasPrefix(s.Boot.LastEnd, "operator") {
 		t.Errorf("the box restarted by itself: %s", s.Boot.LastEnd)
 	}
-	b.shell("rm /data/config.toml")
-	b.waitUp()
-	if text := b.page(); !strings.Contains(text, "no configuration") {
-		t.Errorf("the box did not come back when the configuration was gone:\n%s", text)
+
+	for _, line := range []string{"[[group]]", fmt.Sprintf("virtual_address = %q", site.VIP), fmt.Sprintf("node = [{ address = %q }]", b.NodeAddress(0))} {
+		b.shell("echo '" + line + "' >> /tmp/right.toml")
 	}
+	b.awaitWord("spoolctl config apply /tmp/right.toml", "balancing 1 group over 1 node")
+	b.awaitWord("spoolctl status", "No spare")
+	spoil()
+	b.awaitWord("spoolctl status", "group[1].node: the group has no node")
+	b.awaitLamps("with the last good configuration", "slow amber", "steady green", "off")
+	b.visit(b.MFDs[0], 5011)
 }

@@ -99,6 +99,23 @@ func (p *place) awaitJournal(is func(dataplane.Record) bool) {
 	p.Fatal("the journal was not written")
 }
 
+// On a machine that is not the box's own, a firewall that starts removes every rule
+// that it finds. MFDs are served on within a second or so, where they were.
+func TestRulesThatAFirewallRemovedComeBack(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 3, MFDs: 12})
+	before := p.landings(p.MFDs, 5011)
+	p.await("all bound", func(s api.Snapshot) bool { return s.Groups[0].Clients == len(p.MFDs) })
+	held := p.visit(p.MFDs[0], 5012)
+	seq := p.now()
+	_, err := p.box.Namespace.Output("nft", "flush", "ruleset")
+	p.must(err)
+	p.awaitEvent("the loss is told", seq, func(e api.Event) bool { return e.Kind == event.KernelFault && e.Severity == event.Alert })
+	p.awaitEvent("and its end", seq, func(e api.Event) bool { return e.Kind == event.KernelFault && e.Severity == event.Notice })
+	p.same("after the rules came back", before, p.landings(p.MFDs, 5013))
+	p.must(held.Exchange())
+}
+
 // G32: a balancer that hangs, and is then killed and started by whoever
 // supervises it, is missed by nobody: connections go on, known MFDs stay, new
 // ones are dealt by the last plan.

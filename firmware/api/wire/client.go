@@ -106,6 +106,16 @@ func (c *Client) Clients(ctx context.Context, query string) (l []api.BoundClient
 	return l, c.do(ctx, http.MethodGet, "/v1/clients?query="+url.QueryEscape(query), nil, &l)
 }
 
+// MFD returns everything that is known of one MFD.
+func (c *Client) MFD(ctx context.Context, a netip.Addr) (m api.MFD, err error) {
+	return m, c.do(ctx, http.MethodGet, "/v1/mfds/"+a.String(), nil, &m)
+}
+
+// Rehearse tells what would follow if a node left now.
+func (c *Client) Rehearse(ctx context.Context, group, node string) (r api.Rehearsal, err error) {
+	return r, c.do(ctx, http.MethodGet, nodePath(group, node)+"/rehearsal", nil, &r)
+}
+
 // Probes returns the last probes of each port of a node.
 func (c *Client) Probes(ctx context.Context, group, node string) (p []api.PortProbes, err error) {
 	return p, c.do(ctx, http.MethodGet, nodePath(group, node)+"/probes", nil, &p)

@@ -1,0 +1,86 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Condition is what Check found.
+type Condition uint8
+
+const (
+	// Untouched: nobody else has changed anything.
+	Untouched Condition = iota
+	// Touched: somebody else has changed the machine's packet filter, and what
+	// the table holds is right. A rule of it may be missing: Apply writes all.
+	Touched
+	// Lost: the table is not what it was, or gone, and the bindings may be too.
+	// Apply makes a new one; whoever calls it brings back the bindings.
+	Lost
+)
+
+// Check looks whether somebody else has changed the machine's packet filter since
+// the last Check, as a firewall that is restarted does by removing all there is. It
+// costs one question to the kernel when nobody has.
+func (t *Table) Check() (Condition, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now, err := t.conntrack.generation()
+	if err != nil {
+		return Untouched, err
+	}
+	ours := t.generation + t.commits
+	t.generation, t.commits = now, 0
+	if now == ours {
+		return Untouched, nil
+	}
+	is, err := t.read()
+	if err == nil && is.equal(t.there) {
+		return Touched, nil
+	}
+	// What can't be read is spoilt as well: a set or a chain is missing.
+	t.spoilt = err != nil || is.exists
+	t.there = kernel{nodes: map[Mark]netip.Addr{}, groups: map[netip.Addr]dealt{}}
+	return Lost, nil
+}
+
+func (k kernel) equal(o kernel) bool {
+	return k.exists == o.exists && maps.Equal(k.nodes, o.nodes) && maps.Equal(k.up, o.up) && maps.Equal(k.waiting, o.waiting) &&
+		maps.EqualFunc(k.groups, o.groups, func(a, b dealt) bool {
+			return a.affinity == b.affinity && a.source == b.source && slices.Equal(a.plan, b.plan)
+		})
+}
+
+// generation is the number of changes that the packet filter of this network
+// namespace has seen, ours and everybody's.
+func (c *conntrack) generation() (id uint32, err error) {
+	request := c.request(nil, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0, nil)
+	if err := unix.Sendto(c.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, fmt.Errorf("ask for the generation of the packet filter: %w", err)
+	}
+	n, err := read(c.fd, c.buffer)
+	if err != nil {
+		return 0, fmt.Errorf("read the generation of the packet filter: %w", err)
+	}
+	found := false
+	messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
+		if kind != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || len(body) < 4 {
+			return
+		}
+		attributes(body[4:], func(kind uint16, v []byte) {
+			if kind == unix.NFTA_GEN_ID && len(v) == 4 {
+				id, found = binary.BigEndian.Uint32(v), true
+			}
+		})
+	})
+	if !found {
+		return 0, errors.New("the kernel did not tell the generation of the packet filter")
+	}
+	return id, nil
+}
