@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -51,14 +52,11 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	client := wire.NewClient(*balancer)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	office, err := Open(ctx, Options{
-		Config:  func() (config.Config, error) { return config.LoadOrNew(*file, config.Required()) },
-		KeyFile: *key, Store: NewStore(*state), Journal: client.FollowReports, Snapshot: client.Snapshot,
+	office := Open(ctx, Options{
+		Configuration: config.File{Path: *file, Kept: filepath.Join(*state, "config.toml"), Limits: config.Required()},
+		KeyFile:       *key, Store: NewStore(*state), Journal: client.FollowReports, Snapshot: client.Snapshot,
 		Clock: Clock{Now: time.Now, After: time.After}, Log: log,
 	})
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)

@@ -31,32 +31,52 @@ type Office struct {
 
 // Options are what an office works with.
 type Options struct {
-	Config   func() (config.Config, error) // reads it anew
-	KeyFile  string                        // that passwords are sealed with
-	Store    Store
-	Journal  Journal
-	Snapshot func(context.Context) (api.Snapshot, error)
-	Clock    Clock
-	Log      *slog.Logger
+	Configuration config.File
+	KeyFile       string // of the key that passwords are sealed with
+	Store         Store
+	Journal       Journal
+	Snapshot      func(context.Context) (api.Snapshot, error)
+	Clock         Clock
+	Log           *slog.Logger
 }
 
-// Open starts the reporters of the configuration.
-func Open(ctx context.Context, opts Options) (*Office, error) {
+// Open starts the reporters of the configuration, or of the last good one. They run
+// until ctx ends or Close is called.
+func Open(ctx context.Context, opts Options) *Office {
 	boots, err := opts.Store.Boots()
 	if err != nil {
 		opts.Log.Error("a station that hears version 3 may take what comes for a replay", "err", err)
 	}
 	o := &Office{opts: opts, stop: func() {}, engine: snmp.Engine{Boots: boots, Started: opts.Clock.Now(), Now: opts.Clock.Now}}
-	return o, o.Reload(ctx)
+	c, wrong := opts.Configuration.Start()
+	if wrong != nil {
+		opts.Log.Error("the configuration is not used: the last good one goes on, or nobody is told if there is none", "err", wrong)
+	} else {
+		o.keep()
+	}
+	o.follow(ctx, c)
+	return o
 }
 
-// Reload follows the configuration as it is now. A wrong one changes nothing. The
-// reporters run until ctx ends or Close is called.
+// Reload follows the configuration as it is now. A wrong one changes nothing.
 func (o *Office) Reload(ctx context.Context) error {
-	c, err := o.opts.Config()
+	c, err := o.opts.Configuration.Load()
 	if err != nil {
 		return err
 	}
+	o.keep()
+	o.follow(ctx, c)
+	return nil
+}
+
+func (o *Office) keep() {
+	if err := o.opts.Configuration.Keep(); err != nil {
+		o.opts.Log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
+	}
+}
+
+// follow ends the reporters that run and starts those of a configuration.
+func (o *Office) follow(ctx context.Context, c config.Config) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stop()
@@ -78,7 +98,6 @@ func (o *Office) Reload(ctx context.Context) error {
 		running.Go(func() { c.run(ctx, o.opts.Journal) })
 	}
 	o.stop = func() { cancel(); running.Wait() }
-	return nil
 }
 
 func (o *Office) openMetrics(token secret.Text) http.Handler {

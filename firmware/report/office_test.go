@@ -147,12 +147,10 @@ func TestDaemonAnswersOverItsSocket(t *testing.T) {
 }
 
 func TestNobodyIsToldUntilItIsConfigured(t *testing.T) {
-	o := must[*Office](t)(Open(t.Context(), Options{
-		Config: func() (config.Config, error) {
-			return config.LoadOrNew(filepath.Join(t.TempDir(), "none"), config.Required())
-		},
-		Store: NewStore(t.TempDir()), Clock: realClock(), Log: slog.New(slog.DiscardHandler),
-	}))
+	o := Open(t.Context(), Options{
+		Configuration: config.File{Path: filepath.Join(t.TempDir(), "none"), Limits: config.Required()},
+		Store:         NewStore(t.TempDir()), Clock: realClock(), Log: slog.New(slog.DiscardHandler),
+	})
 	defer o.Close()
 	if s := o.Status(); !strings.Contains(s, "[report]") || len(o.Reporters()) != 0 {
 		t.Error(s)

@@ -130,8 +130,8 @@ ca = '''
 	}
 	client := wire.NewClient(o.journal.serve(t))
 	o.opts = Options{
-		Config:  func() (config.Config, error) { return config.Load(file, config.Required()) },
-		KeyFile: keyFile, Store: NewStore(dir), Journal: client.FollowReports, Snapshot: client.Snapshot, Clock: o.clock.clock(), Log: slog.New(slog.DiscardHandler),
+		Configuration: config.File{Path: file, Limits: config.Required()},
+		KeyFile:       keyFile, Store: NewStore(dir), Journal: client.FollowReports, Snapshot: client.Snapshot, Clock: o.clock.clock(), Log: slog.New(slog.DiscardHandler),
 	}
 	o.open()
 	t.Cleanup(func() { o.Close() })
@@ -142,7 +142,7 @@ func (o *office) open() {
 	o.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	o.Cleanup(cancel)
-	o.Office = must[*Office](o.T)(Open(ctx, o.opts))
+	o.Office = Open(ctx, o.opts)
 }
 
 // await waits until ok is satisfied with a reporter.
