@@ -85,8 +85,16 @@ func (c *courier) describe() api.Reporter {
 	return s
 }
 
-// run sends what the journal has until ctx ends.
+// run sends what the journal has until ctx ends. A fault in here ends this reporter,
+// and is told of it; the others go on.
 func (c *courier) run(ctx context.Context, journal Journal) {
+	defer func() {
+		if p := recover(); p != nil {
+			s, _ := c.state.Latest()
+			s.Trouble, s.Since, s.NextTry = fault(p, c.log), c.clock.Now(), time.Time{}
+			c.state.Publish(s)
+		}
+	}()
 	var follower sync.WaitGroup
 	defer func() {
 		follower.Wait()
@@ -94,10 +102,12 @@ func (c *courier) run(ctx context.Context, journal Journal) {
 			c.save()
 		}
 	}()
-	reports := make(chan api.Report)
-	follower.Go(func() { c.follow(ctx, journal, reports) })
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	reports := make(chan api.Report)
+	follower.Go(func() { c.follow(ctx, journal, reports) })
 	var result chan error // of the message under way
 	for {
 		in, due := reports, (<-chan time.Time)(nil)
@@ -173,12 +183,17 @@ func deliver(ctx context.Context, s Sender, m letter.Message, note reach.Note, l
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			log.Error("panic", "panic", p, "stack", string(debug.Stack()))
-			err = &api.Failure{Stage: api.StageMessage, What: fmt.Sprintf("the program failed: %v", p), Lasting: true,
-				Do: "This is a fault of the firmware: save the support bundle and report it; the other reporters go on"}
+			err = fault(p, log)
 		}
 	}()
 	return s.Send(ctx, m, note)
+}
+
+// fault is a panic as people are told of it.
+func fault(p any, log *slog.Logger) *api.Failure {
+	log.Error("panic", "panic", p, "stack", string(debug.Stack()))
+	return &api.Failure{Stage: api.StageMessage, What: fmt.Sprintf("the program failed: %v", p), Lasting: true,
+		Do: "This is a fault of the firmware: save the support bundle and report it; the other reporters go on"}
 }
 
 // failureOf is an error as what it stopped at.

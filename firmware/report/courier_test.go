@@ -166,6 +166,38 @@ func TestPanicOfOneReporterIsToldAndStopsNoOther(t *testing.T) {
 	})
 }
 
+// faulty is a sender whose fault is not in sending.
+type faulty struct {
+	listener
+	calls int
+}
+
+func (f *faulty) Target() string {
+	if f.calls++; f.calls > 1 {
+		panic("no target")
+	}
+	return "a test"
+}
+
+func TestFaultOfAReporterItselfIsToldAndStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, store := newJournal(), NewStore(t.TempDir())
+		mad, sane := &faulty{}, &listener{}
+		m, stopMad := begin(t, "webhook", mad, j, store)
+		_, stopSane := begin(t, "mail", sane, j, store)
+		j.add(happened(1, "alert"), happened(2, "alert"))
+		synctest.Wait()
+		if got, _ := sane.all(); len(got) != 2 {
+			t.Errorf("the other has sent %v", got)
+		}
+		if s, _ := m.state.Latest(); s.Trouble == nil || s.Trouble.What != "the program failed: no target" {
+			t.Errorf("told as %+v", s)
+		}
+		stopMad()
+		stopSane()
+	})
+}
+
 func TestCursorIsWrittenSparingly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, store, r := newJournal(), NewStore(t.TempDir()), &listener{}

@@ -52,7 +52,7 @@ func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) er
 	if err != nil {
 		return err
 	}
-	if err := s.login(c, note); err != nil {
+	if err := errors.Join(reach.Extend(conn), s.login(c, note)); err != nil {
 		return err
 	}
 	if err := errors.Join(reach.Extend(conn), c.Mail("<"+s.config.From+">")); err != nil {
@@ -89,7 +89,10 @@ func (s *Sender) greet(ctx context.Context, conn net.Conn, note reach.Note) (*sm
 	}
 	c, err := smtp.NewClient(conn, s.config.Server)
 	if err == nil {
-		err = c.Hello(s.box)
+		// A mail that needs no SMTPUTF8 must not ask for it: it would be sent back by
+		// the first server on its way that has none (RFC 6531, 3.2).
+		c.SkipSMTPUTF8(isASCII(s.config.From + strings.Join(s.config.To, "")))
+		err = errors.Join(reach.Extend(conn), c.Hello(s.box))
 	}
 	if err != nil {
 		return nil, said(api.StageConnect, "the greeting", err, "Check that a mail server answers on this port; one that speaks TLS from the first byte needs security = \"tls\"")
@@ -101,7 +104,7 @@ func (s *Sender) greet(ctx context.Context, conn net.Conn, note reach.Note) (*sm
 		return nil, &api.Failure{Stage: api.StageTLS, What: s.server.String() + " offers no STARTTLS",
 			Do: `Use the port for submission, 587, or security = "tls" with port 465`}
 	}
-	if err := c.StartTLS(reach.TLS(s.config.Server, s.config.Trust)); err != nil {
+	if err := errors.Join(reach.Extend(conn), c.StartTLS(reach.TLS(s.config.Server, s.config.Trust))); err != nil {
 		return nil, reach.Untrusted(s.server, err)
 	}
 	if state, ok := c.TLSConnectionState(); ok {
@@ -142,6 +145,10 @@ func (s *Sender) recipients(c *smtp.Client, note reach.Note) (refused []error) {
 		}
 	}
 	return refused
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) < 0
 }
 
 // said is what a server answered to what. An answer of 5xx to the message itself

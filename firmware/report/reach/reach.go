@@ -23,8 +23,8 @@ import (
 type Note func(stage api.Stage, text string)
 
 // Patience is how long a server may take to accept a connection, and for each
-// answer.
-const Patience = 15 * time.Second
+// answer. Mail servers make strangers wait on purpose.
+const Patience = 40 * time.Second
 
 // Server is where a reporter sends to.
 type Server struct {
@@ -66,8 +66,8 @@ func nameless(name string, err error) error {
 	return f
 }
 
-// Dial connects over network, udp or tcp, to the first address that answers. All
-// of the connection ends at the deadline of ctx, or after Patience from each Extend.
+// Dial connects over network, udp or tcp, to the first address that answers. The
+// connection is good for Patience, and again from each Extend.
 func (s Server) Dial(ctx context.Context, network string, note Note) (net.Conn, error) {
 	at, err := s.Find(ctx, note)
 	if err != nil {
