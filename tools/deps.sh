@@ -7,6 +7,7 @@ packages='
 chromium
 conntrack
 curl
+dnsmasq-base
 dosfstools
 e2fsprogs
 exim4-daemon-light
