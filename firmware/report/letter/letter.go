@@ -140,9 +140,10 @@ func wrap(line string, width int) (parts []string) {
 }
 
 // OneLine has every run of white space and control characters as one blank, so that
-// nothing that a message is made of can begin a line, or a header, of its own.
+// nothing that a message is made of can begin a line, or a header, of its own; and
+// what is no UTF-8 as a question mark.
 func OneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "?"), func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
 }
 
 func stamp(t time.Time) string { return t.Local().Format("Mon 2 Jan 2006 15:04:05 MST") }
