@@ -62,6 +62,7 @@ func commands() []command {
 		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},
 		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
 		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
+		{name: "incidents", help: "what is the matter, and what was: cause, evidence, what to do", run: incidents},
 		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
 		{name: "report list", flags: []string{"reportd"}, run: listReporters, noSocket: true,
 			help: "who is told of what happens, how much waits to be sent, and why"},

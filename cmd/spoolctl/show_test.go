@@ -34,7 +34,9 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
 			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
 			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
-		"events":     at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
+		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused (#4)\n",
+		"incidents": "\n#4 warning: Node B of group print is Down (for 1m0s)\n  Cause: B is Down: port 5022 refused\n  MFDs moved: 61\n  Seen: 61 MFDs now on A\n  Do: Look at the server\n" +
+			"\n#3 alert: Nobody can print (over since " + at(-time.Hour, time.DateTime) + ", lasted 1h0m0s)\n  Cause: x\n  It came 3 times since " + at(-2*time.Hour, time.DateTime) + "\n",
 		"test B":     "done as asked.\n",
 		"rehearse B": "if B goes now: 61 MFDs move, A would hold 118.\n",
 		"mfd 198.18.1.20": "198.18.1.20 is on node A of group print for 1m30s: fewest connections at its first contact.\n" +
@@ -65,7 +67,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "mfd 198.18.1.20": known(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

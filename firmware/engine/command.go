@@ -18,6 +18,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/daemon"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event/incident"
 )
 
 // Command is the program balancerd: it balances in the network namespace that
@@ -66,6 +67,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		Network:       wire.NewClient(*netd).Network,
 		Kernel:        table,
 		Connections:   dataplane.Connections,
+		Pace:          incident.DefaultPace(),
 		Now:           time.Now,
 		Log:           log,
 	})

@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -19,6 +20,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
 )
 
@@ -34,8 +36,10 @@ type Options struct {
 	Kernel  Kernel
 	// Connections are the open connections of a client.
 	Connections func(client netip.Addr) ([]dataplane.Connection, error)
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Pace is how incidents follow each other.
+	Pace incident.Pace
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Configuration is where the configuration comes from; config.File is the real one.
@@ -53,6 +57,7 @@ type Configuration interface {
 type Engine struct {
 	opts      Options
 	log       *event.Log
+	book      *incident.Book // belongs to the loop
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
 	source    *sourceFinder
@@ -127,7 +132,8 @@ type moveKey struct {
 	cause    balance.Cause
 }
 
-const keptEvents = 2000
+// keptEvents are in memory and on the medium: some 2 MB of each.
+const keptEvents = 4096
 
 // New loads the configuration and adopts what the kernel has. Nothing is
 // changed yet.
@@ -136,10 +142,12 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	log, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
-		log:       event.NewLog(keptEvents, opts.Now),
+		log:       log,
+		book:      incident.NewBook(opts.Pace, log.Kept(), opts.Now()),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
@@ -153,6 +161,9 @@ func New(opts Options) (*Engine, error) {
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
 	if err := e.start(); err != nil {
 		return nil, err
+	}
+	if unkept != nil {
+		e.eventsUnkept(unkept)
 	}
 	return e, nil
 }

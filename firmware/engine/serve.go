@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strconv"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
@@ -19,7 +18,15 @@ func (e *Engine) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/snapshot", e.snapshots.ServeLatest)
 	mux.HandleFunc("GET /v1/snapshots", e.snapshots.ServeStream)
-	mux.HandleFunc("GET /v1/events", e.serveEvents)
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		serveLog(e, w, r, func(kept api.Report) api.Event { return kept.Event })
+	})
+	mux.HandleFunc("GET /v1/reports", func(w http.ResponseWriter, r *http.Request) {
+		serveLog(e, w, r, func(kept api.Report) api.Report { return kept })
+	})
+	mux.HandleFunc("GET /v1/incidents", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() ([]api.Incident, error) { return e.incidents(), nil })
+	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() (api.Done, error) {
 			if err := e.reload(); err != nil {
@@ -122,34 +129,6 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 		return &api.Error{Status: http.StatusBadRequest, What: "the request can't be read: " + err.Error()}
 	}
 	return nil
-}
-
-func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
-	var after uint64
-	if text := r.FormValue("after"); text != "" {
-		var err error
-		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
-			return
-		}
-	}
-	if r.FormValue("follow") == "" {
-		events, _ := e.log.After(after)
-		if events == nil {
-			events = []api.Event{}
-		}
-		wire.Answer(w, events, nil)
-		return
-	}
-	wire.BeginStream(w)
-	if http.NewResponseController(w).Flush() != nil {
-		return
-	}
-	for ev := range e.log.Follow(r.Context(), after) {
-		if !wire.Send(w, ev) {
-			return
-		}
-	}
 }
 
 func (m *member) probes() []api.PortProbes {

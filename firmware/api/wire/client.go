@@ -82,6 +82,12 @@ func (c *Client) FollowEvents(ctx context.Context, seq uint64) iter.Seq2[api.Eve
 	return stream[api.Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10))
 }
 
+// Incidents returns the incidents that last, the gravest first, and then the last
+// ones that are over.
+func (c *Client) Incidents(ctx context.Context) (i []api.Incident, err error) {
+	return i, c.do(ctx, http.MethodGet, "/v1/incidents", nil, &i)
+}
+
 // FollowReports yields the kept reports after the number seq and then each new one.
 // Numbers go on over restarts of the balancer; a gap means that reports were no
 // longer kept.
