@@ -95,25 +95,24 @@ func (c *courier) run(ctx context.Context, journal Journal) {
 			c.state.Publish(s)
 		}
 	}()
-	var follower sync.WaitGroup
+	reports, leave := c.join(ctx, journal)
 	defer func() {
-		follower.Wait()
+		leave()
 		if c.moved() {
 			c.save()
 		}
 	}()
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	reports := make(chan api.Report)
-	follower.Go(func() { c.follow(ctx, journal, reports) })
 	var result chan error // of the message under way
 	for {
-		in, due := reports, (<-chan time.Time)(nil)
-		if c.queue.Full() {
-			in = nil
+		if reports != nil && c.queue.Full() {
+			leave()
+			reports = nil
+		} else if reports == nil && c.queue.Eager() {
+			reports, leave = c.join(ctx, journal)
 		}
+		var due <-chan time.Time
 		next, at := c.queue.Next()
 		if next != nil && result == nil {
 			wait := at.Sub(c.clock.Now())
@@ -124,8 +123,11 @@ func (c *courier) run(ctx context.Context, journal Journal) {
 			due = c.clock.After(wait)
 		}
 		select {
-		case r := <-in:
-			c.queue.Offer(r)
+		case r := <-reports:
+			if r.oldest {
+				c.queue.Begin()
+			}
+			c.queue.Offer(r.report)
 		case err := <-result:
 			result = nil
 			c.ended(err)
@@ -147,19 +149,36 @@ func (c *courier) run(ctx context.Context, journal Journal) {
 	}
 }
 
-// follow hands the journal to the loop, from its beginning each time: what was
-// offered before is known by its number, and a journal that began anew shows.
-func (c *courier) follow(ctx context.Context, journal Journal, to chan<- api.Report) {
+// offer is a report of the journal.
+type offer struct {
+	report api.Report
+	oldest bool // of those that are kept
+}
+
+// join hands the journal to the loop until leave is called.
+func (c *courier) join(ctx context.Context, journal Journal) (reports <-chan offer, leave func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	to := make(chan offer)
+	var follower sync.WaitGroup
+	follower.Go(func() { c.follow(ctx, journal, to) })
+	return to, func() { cancel(); follower.Wait() }
+}
+
+// follow offers the journal from its beginning each time: what was offered before is
+// known by its number, and a journal that began anew, or has lost its beginning, shows.
+func (c *courier) follow(ctx context.Context, journal Journal, to chan<- offer) {
 	for ctx.Err() == nil {
+		oldest := true
 		for r, err := range journal(ctx, 0) {
 			if err != nil {
 				break
 			}
 			select {
-			case to <- r:
+			case to <- offer{r, oldest}:
 			case <-ctx.Done():
 				return
 			}
+			oldest = false
 		}
 		select {
 		case <-c.clock.After(rejoin):

@@ -25,6 +25,7 @@ type Queue struct {
 
 	read   uint64    // number of the last report that was offered
 	newest time.Time // latest time of those
+	oldest bool      // the next report to be offered is the oldest that is kept
 
 	trouble *api.Failure
 	since   time.Time
@@ -46,9 +47,14 @@ func newQueue(w wish, c Cursor) *Queue {
 	return &Queue{wish: w, cursor: c, read: c.Seq, newest: c.Newest}
 }
 
-// Offer takes the next report of the journal. The journal is offered from its
-// beginning whenever it was lost sight of.
+// Begin is that the journal is offered from its beginning, as it is whenever it was
+// lost sight of.
+func (q *Queue) Begin() { q.oldest = true }
+
+// Offer takes the next report of the journal.
 func (q *Queue) Offer(r api.Report) {
+	oldest := q.oldest
+	q.oldest = false
 	seq, at := r.Event.Seq, r.Event.Time
 	if seq <= q.read {
 		if !at.After(q.newest) {
@@ -64,7 +70,9 @@ func (q *Queue) Offer(r api.Report) {
 		q.cursor.Fresh = false
 		q.read = seq - 1
 	}
-	if gap := seq - q.read - 1; gap > 0 {
+	// Between two kept reports a gap is numbers that were never given: the balancer
+	// leaves some out after a power cut.
+	if gap := seq - q.read - 1; gap > 0 && oldest {
 		q.pending = append(q.pending, item{missed(gap, r), seq - 1, q.newest, gap})
 	}
 	q.read = seq
@@ -79,7 +87,7 @@ func (q *Queue) Offer(r api.Report) {
 }
 
 func missed(n uint64, before api.Report) api.Report {
-	text := fmt.Sprintf("%d reports before this one were no longer kept when their turn came: the box was out of reach of this receiver for too long", n)
+	text := fmt.Sprintf("up to %d reports before this one were no longer kept when their turn came: this receiver was out of reach for too long", n)
 	return api.Report{Event: api.Event{Seq: before.Event.Seq - 1, Time: before.Event.Time, Kind: kindMissed, Severity: "warning", Text: text}}
 }
 
@@ -92,6 +100,9 @@ func (q *Queue) told(id uint64) bool {
 
 // Full reports whether nothing more should be offered for now.
 func (q *Queue) Full() bool { return len(q.pending) >= window }
+
+// Eager reports whether more should be offered again.
+func (q *Queue) Eager() bool { return len(q.pending) <= window/2 }
 
 // Next returns the report whose turn it is, and when; nil if none waits.
 func (q *Queue) Next() (*api.Report, time.Time) {
