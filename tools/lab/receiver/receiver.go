@@ -112,7 +112,9 @@ type port struct {
 
 // taken looks into the kernel's list, so that no server sees a visitor.
 func (p port) taken(a netip.Addr) bool {
-	list, err := os.ReadFile("/proc/net/" + p.network)
+	// The process's own list is that of its first thread, which may have been left in
+	// a namespace of a test.
+	list, err := os.ReadFile("/proc/thread-self/net/" + p.network)
 	if err != nil {
 		return false
 	}
