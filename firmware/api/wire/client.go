@@ -89,8 +89,8 @@ func (c *Client) Incidents(ctx context.Context) (i []api.Incident, err error) {
 }
 
 // FollowReports yields the kept reports after the number seq and then each new one.
-// Numbers go on over restarts of the balancer; a gap means that reports were no
-// longer kept.
+// Numbers go on over restarts of the balancer. A gap before the first means that
+// reports were no longer kept; between two it is numbers that were never given.
 func (c *Client) FollowReports(ctx context.Context, seq uint64) iter.Seq2[api.Report, error] {
 	return stream[api.Report](ctx, c, "/v1/reports?follow=1&after="+strconv.FormatUint(seq, 10))
 }
