@@ -119,7 +119,7 @@ func (c *courier) run(ctx context.Context, journal Journal) {
 			if r.oldest {
 				c.queue.Begin()
 			}
-			c.queue.Offer(r.report)
+			c.queue.Offer(r.report, c.clock.Now())
 		case err := <-result:
 			result = nil
 			c.ended(err)

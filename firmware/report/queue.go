@@ -51,8 +51,12 @@ func newQueue(w wish, c Cursor) *Queue {
 // lost sight of.
 func (q *Queue) Begin() { q.oldest = true }
 
+// justNow is how old an event may be to be news whatever the clock showed before: one
+// that was ahead when a reporter was configured must not make it deaf when it is set.
+const justNow = time.Minute
+
 // Offer takes the next report of the journal.
-func (q *Queue) Offer(r api.Report) {
+func (q *Queue) Offer(r api.Report, now time.Time) {
 	oldest := q.oldest
 	q.oldest = false
 	seq, at := r.Event.Seq, r.Event.Time
@@ -63,12 +67,12 @@ func (q *Queue) Offer(r api.Report) {
 		q.read = seq - 1 // numbers began anew
 	}
 	if q.cursor.Fresh {
-		if !at.After(q.newest) {
+		if !at.After(q.newest) && now.Sub(at).Abs() > justNow {
 			q.read = seq
 			return
 		}
 		q.cursor.Fresh = false
-		q.read = seq - 1
+		q.read, q.newest = seq-1, at
 	}
 	// Between two kept reports a gap is numbers that were never given: the balancer
 	// leaves some out after a power cut.

@@ -12,7 +12,10 @@ import (
 	"spoolgate/firmware/api"
 )
 
-var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+var (
+	start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	later = start.AddDate(0, 1, 0)
+)
 
 // happened is report number seq, seq minutes after start.
 func happened(seq uint64, severity string) api.Report {
@@ -109,7 +112,7 @@ func TestQueueOffersEachReportOnce(t *testing.T) {
 		q := newQueue(wish{"warning", true}, c.cursor)
 		q.Begin()
 		for _, r := range c.offer {
-			q.Offer(r)
+			q.Offer(r, later)
 		}
 		if got := drain(q); !slices.Equal(got, c.want) {
 			t.Errorf("%s: delivered %v, want %v", name, got, c.want)
@@ -122,13 +125,24 @@ func TestQueueOffersEachReportOnce(t *testing.T) {
 	}
 }
 
+func TestClockThatWasAheadMakesNoReporterDeaf(t *testing.T) {
+	q := newQueue(wish{"warning", true}, Cursor{Fresh: true, Newest: start.AddDate(1, 0, 0)})
+	q.Begin()
+	q.Offer(happened(1, "alert"), happened(30, "").Event.Time) // long over
+	q.Offer(happened(30, "alert"), happened(30, "").Event.Time)
+	q.Offer(happened(31, "alert"), happened(50, "").Event.Time)
+	if got := drain(q); !slices.Equal(got, []uint64{30, 31}) {
+		t.Errorf("delivered %v", got)
+	}
+}
+
 func TestEndOfAnIncidentIsToldToWhomItsBeginWas(t *testing.T) {
 	q := newQueue(wish{"warning", false}, Cursor{Newest: start})
 	for _, r := range []api.Report{
 		ofIncident(1, 7, api.Begin, "notice"), ofIncident(2, 7, api.Update, "notice"), ofIncident(3, 7, api.Update, "alert"),
 		ofIncident(4, 7, api.Update, "alert"), ofIncident(5, 7, api.Clear, "alert"), ofIncident(6, 8, api.Begin, "notice"), ofIncident(7, 8, api.Clear, "notice"),
 	} {
-		q.Offer(r)
+		q.Offer(r, later)
 	}
 	if got := drain(q); !slices.Equal(got, []uint64{3, 5}) {
 		t.Errorf("told of %v, want when it became an alert and when it ended", got)
@@ -140,8 +154,8 @@ func TestEndOfAnIncidentIsToldToWhomItsBeginWas(t *testing.T) {
 
 func TestQueueWaitsLongerWithEachFailureAndLeavesOutOnlyWhatIsRefusedForGood(t *testing.T) {
 	q := newQueue(wish{"warning", true}, Cursor{Newest: start})
-	q.Offer(happened(1, "alert"))
-	q.Offer(happened(2, "alert"))
+	q.Offer(happened(1, "alert"), later)
+	q.Offer(happened(2, "alert"), later)
 	now := start
 	for range 200 {
 		q.Failed(&api.Failure{Stage: api.StageConnect}, now)
@@ -173,7 +187,7 @@ func TestNothingIsLostAndNothingComesTwice(t *testing.T) {
 			q.Begin()
 			for _, r := range journal {
 				if !q.Full() {
-					q.Offer(r)
+					q.Offer(r, later)
 				}
 			}
 		}
