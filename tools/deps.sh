@@ -8,8 +8,10 @@ bind9-dnsutils
 chromium
 conntrack
 curl
+dnsmasq-base
 dosfstools
 e2fsprogs
+exim4-daemon-light
 fdisk
 fonts-dejavu-core
 iproute2
@@ -18,6 +20,11 @@ kmod
 mtools
 nftables
 nsd
+prometheus
+rsyslog
+rsyslog-gnutls
+snmp
+snmptrapd
 systemd
 u-boot-tools
 udhcpd

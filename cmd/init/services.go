@@ -65,6 +65,11 @@ func services(webDevice string) []service {
 			sockets: []supervise.Socket{own("paneld")},
 		},
 		{
+			name: "reportd", state: true, groups: []string{"secrets"},
+			args:    []string{"-config", configPath, "-state", stateOf("reportd"), "-key", filepath.Join(dataPath, "key/box.key")},
+			sockets: []supervise.Socket{own("reportd")},
+		},
+		{
 			name: "webd", state: true,
 			args:    []string{"-state", stateOf("webd")},
 			sockets: []supervise.Socket{web("https", "443"), web("http", "80")},
@@ -181,7 +186,7 @@ func (b *box) makeFolders() error {
 			return err
 		}
 		// What is in /run is for all to read, such as the name servers.
-		folders := map[string]os.FileMode{filepath.Join("/run", s.name): 0o755}
+		folders := map[string]fs.FileMode{filepath.Join("/run", s.name): 0o755}
 		if s.state {
 			folders[stateOf(s.name)] = 0o750
 		}

@@ -23,6 +23,7 @@ type Config struct {
 	Management Interface // towards people: web UI, reports
 	Naming     Naming
 	Groups     []Group
+	Report     Report // who is told of what happens
 }
 
 // Interface is how one network interface of the box gets its address.

@@ -29,6 +29,7 @@ func Parse(data []byte, limits Limits) (Config, error) {
 		Service:    readInterface(root.table("service"), false),
 		Management: readInterface(root.table("management"), true),
 		Naming:     readNaming(root.table("naming"), limits),
+		Report:     readReport(root.table("report")),
 	}
 	groups := root.tables("group")
 	for i, g := range groups {

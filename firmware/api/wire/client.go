@@ -89,10 +89,21 @@ func (c *Client) Incidents(ctx context.Context) (i []api.Incident, err error) {
 }
 
 // FollowReports yields the kept reports after the number seq and then each new one.
-// Numbers go on over restarts of the balancer; a gap means that reports were no
-// longer kept.
+// Numbers go on over restarts of the balancer. A gap before the first means that
+// reports were no longer kept; between two it is numbers that were never given.
 func (c *Client) FollowReports(ctx context.Context, seq uint64) iter.Seq2[api.Report, error] {
 	return stream[api.Report](ctx, c, "/v1/reports?follow=1&after="+strconv.FormatUint(seq, 10))
+}
+
+// Reporters returns how far each reporter has come. The client is one of reportd's
+// socket, as it is for TestReporter.
+func (c *Client) Reporters(ctx context.Context) (l []api.Reporter, err error) {
+	return l, c.do(ctx, http.MethodGet, "/v1/reporters", nil, &l)
+}
+
+// TestReporter sends a test message by one reporter and returns how far it came.
+func (c *Client) TestReporter(ctx context.Context, name string) (t api.ReportTest, err error) {
+	return t, c.do(ctx, http.MethodPost, "/v1/reporters/"+url.PathEscape(name)+"/test", nil, &t)
 }
 
 // Clients returns the bound MFDs that query finds: an address, a prefix, the
