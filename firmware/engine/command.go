@@ -62,16 +62,16 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	}
 	defer notify.Stop()
 	e, err := New(Options{
-		Configuration: config.File{Path: *path, Kept: filepath.Join(*state, "config.toml"), Limits: limits},
-		StateDir:      *state,
-		ServicesFile:  *services,
-		Network:       wire.NewClient(*netd).Network,
-		Kernel:        table,
-		Connections:   dataplane.Connections,
-		ResolvConf:    *resolv,
-		Pace:          incident.DefaultPace(),
-		Now:           time.Now,
-		Log:           log,
+		Configuration:  config.File{Path: *path, Kept: filepath.Join(*state, "config.toml"), Limits: limits},
+		StateDir:       *state,
+		ServicesFile:   *services,
+		Network:        wire.NewClient(*netd).Network,
+		Kernel:         table,
+		EachConnection: dataplane.EachConnection,
+		ResolvConf:     *resolv,
+		Pace:           incident.DefaultPace(),
+		Now:            time.Now,
+		Log:            log,
 	})
 	if err != nil {
 		return err

@@ -35,8 +35,8 @@ type Options struct {
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
 	Kernel  Kernel
-	// Connections are the open connections of a client.
-	Connections func(client netip.Addr) ([]dataplane.Connection, error)
+	// EachConnection calls see for each open connection.
+	EachConnection func(see func(dataplane.Connection)) error
 	// ResolvConf names the name servers of the network: resolv.conf(5).
 	ResolvConf string
 	// Pace is how incidents follow each other.

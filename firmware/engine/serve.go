@@ -42,6 +42,7 @@ func (e *Engine) Handler() http.Handler {
 		reply(e, w, r, func() ([]api.BoundClient, error) { return e.clients(r.FormValue("query")) })
 	})
 	mux.HandleFunc("GET /v1/mfds/{address}", e.serveMFD)
+	mux.HandleFunc("GET /v1/proof", e.serveProof)
 	mux.HandleFunc("GET /v1/names", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() (api.Names, error) { return e.names.found, nil })
 	})

@@ -128,6 +128,11 @@ func (c *Client) LookUp(ctx context.Context, a netip.Addr) (n api.NameCheck, err
 	return n, c.do(ctx, http.MethodGet, "/v1/names/"+a.String(), nil, &n)
 }
 
+// Proof holds the requirement against what is seen now.
+func (c *Client) Proof(ctx context.Context) (p api.Proof, err error) {
+	return p, c.do(ctx, http.MethodGet, "/v1/proof", nil, &p)
+}
+
 // Rehearse tells what would follow if a node left now.
 func (c *Client) Rehearse(ctx context.Context, group, node string) (r api.Rehearsal, err error) {
 	return r, c.do(ctx, http.MethodGet, nodePath(group, node)+"/rehearsal", nil, &r)
