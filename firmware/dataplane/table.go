@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 
@@ -36,14 +35,14 @@ const MaxSlots = 256
 // Table is the kernel's table. Its methods may be called concurrently; they
 // take turns.
 type Table struct {
-	mu          sync.Mutex
-	nft         *nftables.Conn
-	table       *nftables.Table
-	family      family
-	sets        sets
-	conntrack   *conntrack
-	poker       *poker
-	established *os.File // sysctl: timeout of established connections
+	mu        sync.Mutex
+	nft       *nftables.Conn
+	table     *nftables.Table
+	family    family
+	sets      sets
+	conntrack *conntrack
+	poker     *poker
+	timeouts  *timeouts
 
 	there kernel
 	// What Check knows: the kernel's number of changes, ours since then, and
@@ -64,7 +63,7 @@ func Open() (_ *Table, err error) {
 			err = errors.Join(err, t.Close())
 		}
 	}()
-	if t.established, err = prepareKernel(); err != nil {
+	if t.timeouts, err = prepareKernel(); err != nil {
 		return nil, err
 	}
 	// A transaction of 16 groups is answered by more acknowledgements than the
@@ -105,9 +104,9 @@ func (t *Table) Close() error {
 	if t.poker != nil {
 		errs = append(errs, t.poker.close())
 	}
-	if t.established != nil {
-		errs = append(errs, t.established.Close())
-		t.established = nil
+	if t.timeouts != nil {
+		errs = append(errs, t.timeouts.close())
+		t.timeouts = nil
 	}
 	return errors.Join(errs...)
 }
