@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -28,6 +29,11 @@ import (
 
 // TableName is the name of the nftables table, of family ip.
 const TableName = "spoolgate"
+
+// onlyOne is the abstract socket that one program at a time has: its name is the
+// network namespace's, and it is free when the program ends in whatever way. Two
+// programs would write over each other, and neither group would be served.
+const onlyOne = "@spoolgate-table"
 
 // MaxSlots is the longest dealing plan of a group.
 const MaxSlots = 256
@@ -43,6 +49,7 @@ type Table struct {
 	conntrack *conntrack
 	poker     *poker
 	timeouts  *timeouts
+	alone     net.Listener
 
 	there kernel
 	// What Check knows: the kernel's number of changes, ours since then, and
@@ -63,6 +70,9 @@ func Open() (_ *Table, err error) {
 			err = errors.Join(err, t.Close())
 		}
 	}()
+	if t.alone, err = net.Listen("unix", onlyOne); err != nil {
+		return nil, fmt.Errorf("another program keeps the table %s of this network namespace: end it first, or start this one in a namespace of its own (%w)", TableName, err)
+	}
 	if t.timeouts, err = prepareKernel(); err != nil {
 		return nil, err
 	}
@@ -95,6 +105,10 @@ func (t *Table) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var errs []error
+	if t.alone != nil {
+		errs = append(errs, t.alone.Close())
+		t.alone = nil
+	}
 	if t.nft != nil {
 		errs = append(errs, t.nft.CloseLasting())
 	}

@@ -30,11 +30,17 @@ type Options struct {
 	Configuration Configuration
 	// StateDir holds the journal of who is where.
 	StateDir string
+	// Forgetful says why StateDir is not the folder that was asked for, and forgets
+	// at the next start; nil when it is.
+	Forgetful error
 	// ServicesFile is where init tells how the daemons fare; empty for none.
 	ServicesFile string
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
-	Kernel  Kernel
+	// Has tells whether an interface of the machine has an address, where there is
+	// no netd to ask; nil where nobody can tell.
+	Has    func(netip.Addr) bool
+	Kernel Kernel
 	// EachConnection calls see for each open connection.
 	EachConnection func(see func(dataplane.Connection)) error
 	// ResolvConf names the name servers of the network: resolv.conf(5).
@@ -173,6 +179,10 @@ func New(opts Options) (*Engine, error) {
 	}
 	if unkept != nil {
 		e.eventsUnkept(unkept)
+	}
+	if opts.Forgetful != nil {
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
+			Text: "the folder for what is remembered can't be used; MFDs are served, and who is where, what was drained and what happened is forgotten at the next start: " + opts.Forgetful.Error()})
 	}
 	return e, nil
 }

@@ -137,6 +137,18 @@ func (e *Engine) tick() {
 	e.dirty = true
 }
 
+func (e *Engine) changing(do func()) {
+	before := e.dirty
+	e.dirty = false
+	do()
+	if e.dirty {
+		e.program()
+		e.published = time.Time{}
+		e.publish()
+	}
+	e.dirty = e.dirty || before
+}
+
 // tell logs an event for people and for the system log, with the incident that it
 // belongs to.
 func (e *Engine) tell(ev event.Event) { e.report(e.book.Take(ev, e.opts.Now())) }
@@ -166,11 +178,12 @@ func (e *Engine) eventsUnkept(err error) {
 	e.tell(ev)
 }
 
-// ask runs do in the loop and waits for it.
+// ask runs do in the loop and waits for it. What it changed is in the kernel and in
+// the snapshot before the caller hears that it is done.
 func (e *Engine) ask(ctx context.Context, do func()) error {
 	done := make(chan struct{})
 	select {
-	case e.requests <- func() { do(); close(done) }:
+	case e.requests <- func() { e.changing(do); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():
