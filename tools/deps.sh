@@ -17,6 +17,7 @@ kmod
 mtools
 nftables
 systemd
+tcpdump
 u-boot-tools
 udhcpd
 vsftpd

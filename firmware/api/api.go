@@ -100,6 +100,9 @@ type Node struct {
 	Connections int    `json:"connections"` // open
 	Dealt       uint64 `json:"dealt"`       // first contacts since start
 	Ports       []Port `json:"ports"`
+	// Repeats are the SYN-ACKs that it sent again after the RST of a probe, since
+	// the balancer started.
+	Repeats uint64 `json:"repeats"`
 }
 
 // Port is one probed port of a node.
@@ -131,6 +134,9 @@ type Probe struct {
 	Outcome Outcome   `json:"outcome"`
 	RTT     Duration  `json:"rtt"`              // SYN to SYN-ACK, 0 when none came
 	Detail  string    `json:"detail,omitempty"` // such as the kind of ICMP error
+	// SourcePort of the box; 0 when nothing left it. It tells which packets of a
+	// capture are this probe's.
+	SourcePort uint16 `json:"source_port,omitempty"`
 }
 
 // PortProbes are the last probes of one port, oldest first.
