@@ -41,6 +41,14 @@ func probed() []api.PortProbes {
 		{Time: now, Outcome: api.Open, RTT: api.Duration(312456)}, {Time: now.Add(5 * time.Second), Outcome: api.Unreachable, Detail: "host unreachable, from 198.18.0.1"}}}}
 }
 
+func flown() api.Flights {
+	syn := now.Add(120 * time.Microsecond)
+	return api.Flights{Group: "print", Node: "B", Repeats: 2, Flights: []api.Flight{
+		{Time: now, Port: 5022, SourcePort: 40000, Outcome: api.Open, SYN: syn, SYNACK: syn.Add(312 * time.Microsecond), RST: syn.Add(353 * time.Microsecond), Repeats: 2},
+		{Time: now.Add(5 * time.Second), Port: 5555, SourcePort: 40001, Outcome: api.TimedOut, SYN: syn.Add(5 * time.Second), Resent: 1},
+		{Time: now.Add(10 * time.Second), Port: 5022, Outcome: api.NoRoute, Detail: "this box has no address to probe from"}}}
+}
+
 func happened() []api.Event {
 	return []api.Event{{Seq: 1, Time: now, Severity: "info", Text: "first"}, {Seq: 2, Time: now, Severity: "warning", Text: "B is Down: port 5022 refused"}}
 }
@@ -67,6 +75,8 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/snapshot", snapshot())
 	give("GET /v1/clients", found)
 	give("GET /v1/groups/print/nodes/B/probes", probed())
+	give("GET /v1/groups/print/nodes/B/flights", flown())
+	mux.HandleFunc("GET /v1/groups/print/nodes/B/pcap", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "packets of B") })
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("follow") == "" {
 			wire.Answer(w, happened(), nil)

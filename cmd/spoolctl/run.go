@@ -52,6 +52,8 @@ func commands() []command {
 		{name: "status", help: "the box, its groups and nodes at a glance", run: status},
 		{name: "who", args: "[ADDRESS | NETWORK | NODE]", most: 1, help: "which MFD is on which node, why and since when", run: who},
 		{name: "probes", args: "NODE", least: 1, most: 1, help: "the last 60 probes of each port of a node", run: probes},
+		{name: "flights", args: "NODE", least: 1, most: 1, help: "the last 1000 probes of a node as they were on the wire: when the SYN left, and how long after the packet before it SYN-ACK and RST followed", run: flights},
+		{name: "pcap", args: "NODE FILE", least: 2, most: 2, help: "write the packets of these probes to a file for Wireshark or tcpdump", run: pcap},
 		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
 		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,
 			help: "take a node out: gently (bound MFDs stay until their window ends), move (they move at their next connection, open ones finish), stop (open connections are cut)"},

@@ -34,6 +34,11 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
 			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
 			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
+		"flights B": "TIME          PORT  FROM   OUTCOME    SYN              +SYN-ACK µs  +RST µs  REPEATS  DETAIL\n" +
+			at(0, "15:04:05.000") + "  5022  40000  open       " + at(120*time.Microsecond, "15:04:05.000000") + "  312          41       2        \n" +
+			at(5*time.Second, "15:04:05.000") + "  5555  40001  timed out  " + at(5*time.Second+120*time.Microsecond, "15:04:05.000000") + "  -            -        -        SYN sent again: 1\n" +
+			at(10*time.Second, "15:04:05.000") + "  5022  -      no route   -                -            -        -        this box has no address to probe from\n" +
+			"B repeated its SYN-ACK 2 times after our RST since the balancer started.\n",
 		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
 		"test B": "done as asked.\n",
 	} {
@@ -55,7 +60,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "flights B": flown(), "events": happened(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

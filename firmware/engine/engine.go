@@ -20,6 +20,7 @@ import (
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/health/flight"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
@@ -53,6 +54,7 @@ type Engine struct {
 	log       *event.Log
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
+	flights   *flight.Recorder
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
@@ -85,6 +87,7 @@ type Engine struct {
 	writing    chan error       // the journal's answer; nil when none is written
 	unwritable bool             // the last write failed
 	services   serviceWatch
+	stubborn   map[netip.Addr]bool // an event told of them
 	box        judged
 }
 
@@ -140,14 +143,16 @@ func New(opts Options) (*Engine, error) {
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
+		flights:   flight.NewRecorder(opts.Now, opts.Log),
 		requests:  make(chan func()),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
+		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile},
 	}
-	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
-	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
+	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
+	e.schedule = health.NewSchedule(recorded(prober, e.flights), probeLimit)
 	if err := e.start(); err != nil {
 		return nil, err
 	}

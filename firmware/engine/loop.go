@@ -44,7 +44,12 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 		})
 	})
-	defer func() { <-tracked; followers.Wait() }()
+	defer func() {
+		<-tracked
+		followers.Wait()
+		// It only watched: the daemon ends, whatever the socket says.
+		_ = e.flights.Close()
+	}()
 
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -119,6 +124,7 @@ func (e *Engine) tick() {
 	}
 	e.guard()
 	e.tellMoves()
+	e.tellStubborn()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}

@@ -265,10 +265,15 @@ func (e *Engine) reload() error {
 	targets := e.targets()
 	e.schedule.Set(targets)
 	var addresses []netip.AddrPort
+	var nodes []netip.Addr
 	for _, t := range targets {
 		addresses = append(addresses, t.Address)
 	}
+	for _, m := range e.members {
+		nodes = append(nodes, m.Address)
+	}
 	e.suspicion.Keep(addresses, round(c))
+	e.flights.Keep(nodes)
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
 	for id, m := range before {

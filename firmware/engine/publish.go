@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -31,8 +32,9 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 			Hostname: e.config.Hostname, Suspicion: e.suspected(), Unused: e.unused,
 		},
 	}
+	repeats := e.flights.Repeats()
 	for _, g := range e.groups {
-		s.Groups = append(s.Groups, g.snapshot())
+		s.Groups = append(s.Groups, g.snapshot(repeats))
 	}
 	return s
 }
@@ -44,7 +46,7 @@ func (e *Engine) suspected() string {
 	return e.doubt.Reason
 }
 
-func (g *group) snapshot() api.Group {
+func (g *group) snapshot(repeats map[netip.Addr]uint64) api.Group {
 	out := api.Group{
 		Name: g.Name, VirtualAddress: g.VirtualAddress, Mode: string(g.Mode), Affinity: api.Duration(g.Affinity),
 		State: g.state.state, Reason: g.state.reason, Since: g.state.since, Clients: g.policy.Len(),
@@ -64,6 +66,7 @@ func (g *group) snapshot() api.Group {
 			Health: h.Health, HealthReason: h.Reason, HealthSince: h.Since, UpAt: h.UpAt,
 			Service: n.Service, ServiceReason: n.Reason, ServiceSince: n.Since,
 			Serving: n.Serving, Clients: n.Clients, Connections: n.Open, Dealt: n.Dealt, Ports: h.Ports,
+			Repeats: repeats[m.Address],
 		})
 	}
 	return out
