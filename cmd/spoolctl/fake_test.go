@@ -21,11 +21,14 @@ func snapshot() api.Snapshot {
 		return api.Node{Name: name, Address: netip.MustParseAddr(address), Weight: 1, Health: h, HealthReason: "port 5022 refused the connection 3 times in a row", HealthSince: now.Add(-time.Hour),
 			Service: s, ServiceReason: "stopped by the operator", ServiceSince: now.Add(-time.Minute), Clients: 3, Connections: 2}
 	}
+	b := node("B", "198.18.0.12", api.Down, api.InService)
+	b.Starts = []api.Start{{At: now.Add(-48 * time.Hour), Took: api.Duration(94 * time.Second)}, {At: now.Add(-24 * time.Hour), Took: api.Duration(131300 * time.Millisecond)}}
+	b.UpDelayAdvice = `the last 3 starts took 94 to 132 s; set up_delay = "180s", now it is 2m0s`
 	return api.Snapshot{Version: 7, Time: now,
 		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
-		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute),
+		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute), UpDelay: api.Duration(2 * time.Minute),
 			Ports: []string{"21", "5011-5025"}, State: api.NoSpare, Clients: 6, Connections: 1,
-			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), node("B", "198.18.0.12", api.Down, api.InService)}},
+			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), b}},
 			{Name: "scan", VirtualAddress: netip.MustParseAddr("198.18.0.20"), Mode: "transparent", Affinity: api.Duration(time.Hour), Ports: []string{"21"}, State: api.OK,
 				Nodes: []api.Node{node("A", "198.18.0.21", api.Unknown, api.InService)}}},
 	}

@@ -55,6 +55,7 @@ func commands() []command {
 		{name: "flights", args: "NODE", least: 1, most: 1, help: "the last 1000 probes of a node as they were on the wire: when the SYN left, and how long after the packet before it SYN-ACK and RST followed", run: flights},
 		{name: "pcap", args: "NODE FILE", least: 2, most: 2, help: "write the packets of these probes to a file for Wireshark or tcpdump", run: pcap},
 		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
+		{name: "up-delay", help: "how long the nodes took to start, and which up_delay that speaks for", run: upDelay},
 		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,
 			help: "take a node out: gently (bound MFDs stay until their window ends), move (they move at their next connection, open ones finish), stop (open connections are cut)"},
 		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},

@@ -39,6 +39,10 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 			at(5*time.Second, "15:04:05.000") + "  5555  40001  timed out  " + at(5*time.Second+120*time.Microsecond, "15:04:05.000000") + "  -            -        -        SYN sent again: 1\n" +
 			at(10*time.Second, "15:04:05.000") + "  5022  -      no route   -                -            -        -        this box has no address to probe from\n" +
 			"B repeated its SYN-ACK 2 times after our RST since the balancer started.\n",
+		"up-delay": "GROUP  NODE  UP-DELAY  LAST START           STARTS TOOK   ADVICE\n" +
+			"print  A     2m0s      -                    -             none before three starts were measured\n" +
+			"print  B     2m0s      " + at(-24*time.Hour, "2006-01-02 15:04:05") + "  94.0s 131.3s  the last 3 starts took 94 to 132 s; set up_delay = \"180s\", now it is 2m0s\n" +
+			"scan   A     0s        -                    -             none before three starts were measured\n",
 		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
 		"test B": "done as asked.\n",
 	} {

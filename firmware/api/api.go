@@ -70,6 +70,7 @@ type Group struct {
 	VirtualAddress netip.Addr `json:"virtual_address"`
 	Mode           string     `json:"mode"`
 	Affinity       Duration   `json:"affinity"`
+	UpDelay        Duration   `json:"up_delay"`
 	Ports          []string   `json:"ports"`
 	State          BoxState   `json:"state"`
 	Reason         string     `json:"reason"`
@@ -103,6 +104,12 @@ type Node struct {
 	// Repeats are the SYN-ACKs that it sent again after the RST of a probe, since
 	// the balancer started.
 	Repeats uint64 `json:"repeats"`
+
+	// Starts that were measured, oldest first; at most ten.
+	Starts []Start `json:"starts,omitempty"`
+	// UpDelayAdvice is what they say of the up-delay, a sentence without its full
+	// stop; empty as long as they are too few to say anything.
+	UpDelayAdvice string `json:"up_delay_advice,omitempty"`
 }
 
 // Port is one probed port of a node.

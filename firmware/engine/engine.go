@@ -26,7 +26,7 @@ import (
 // Options is what an Engine is given. Every field is needed unless it says so.
 type Options struct {
 	Configuration Configuration
-	// StateDir holds the journal of who is where.
+	// StateDir holds the journal of who is where, and how long nodes took to start.
 	StateDir string
 	// ServicesFile is where init tells how the daemons fare; empty for none.
 	ServicesFile string
@@ -55,6 +55,7 @@ type Engine struct {
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
 	flights   *flight.Recorder
+	starts    *startWatch // belongs to the loop
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
@@ -136,6 +137,10 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	starts, err := openStarts(opts.StateDir)
+	if err != nil {
+		opts.Log.Warn("starts of nodes are measured anew", "err", err)
+	}
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
@@ -143,6 +148,7 @@ func New(opts Options) (*Engine, error) {
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
+		starts:    starts,
 		flights:   flight.NewRecorder(opts.Now, opts.Log),
 		requests:  make(chan func()),
 		probes:    make(chan probed),

@@ -129,6 +129,7 @@ func (e *Engine) tick() {
 		e.tell(ev)
 	}
 	e.saveWhenDue()
+	e.saveStarts()
 	e.dirty = true
 }
 
