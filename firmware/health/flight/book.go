@@ -116,6 +116,16 @@ func (b *book) underWay(from, port uint16) *flight {
 	return nil
 }
 
+// inAir counts the flights that have not landed.
+func (b *book) inAir() (n int) {
+	for f := range b.oldestFirst {
+		if f.from.IsValid() && f.outcome == "" {
+			n++
+		}
+	}
+	return n
+}
+
 // take gives a packet to the flight that it belongs to, if there is one.
 func (b *book) take(p packet, s segment, own netip.AddrPort, port uint16, way int) bool {
 	for f := range b.newestFirst {

@@ -26,6 +26,37 @@ func (r *Recorder) listen(now time.Time) {
 	}
 }
 
+// settleFor is how long after the last landing the RST may still wait in the queue
+// of an interface that is busy.
+const settleFor = 100 * time.Millisecond
+
+// settle has the socket look away from what leaves the box once nothing of a
+// probe does any more. The kernel copies each packet that leaves for a socket that
+// looks, before its filter sees it: those of the MFDs, too. A round trip of an MFD
+// was seen to cost 6 % more CPU time with that, and 2 % without.
+func (r *Recorder) settle() {
+	if r.settled != nil {
+		r.settled.Reset(settleFor)
+		return
+	}
+	r.settled = time.AfterFunc(settleFor, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.inAir == 0 {
+			r.seeOutgoing(false)
+		}
+	})
+}
+
+func (r *Recorder) seeOutgoing(see bool) {
+	if r.tap == nil {
+		return
+	}
+	if err := r.tap.seeOutgoing(see); err != nil {
+		r.lose(r.now(), err)
+	}
+}
+
 // lose gives the socket up for a while, and tells the first time.
 func (r *Recorder) lose(now time.Time, err error) {
 	if r.tap != nil {

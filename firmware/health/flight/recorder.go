@@ -6,7 +6,9 @@
 // Recorder has no goroutine and takes no packet by itself: the kernel keeps what
 // a filter lets through, and each probe that ends, or whoever asks, takes it from
 // there. So a site where nothing is probed costs nothing, and traffic of MFDs,
-// which the filter holds back, never wakes the process.
+// which the filter holds back, never wakes the process. What leaves the box is
+// looked at only while a probe is under way: so the RSTs that answer a SYN-ACK which
+// comes again later are not in a capture, the SYN-ACKs are.
 package flight
 
 import (
@@ -43,6 +45,8 @@ type Recorder struct {
 	failed  bool      // the log was told
 	limit   int       // flights of a node
 	nodes   map[netip.Addr]*book
+	inAir   int         // flights that have not landed
+	settled *time.Timer // looks away from what leaves the box
 }
 
 // NewRecorder begins with no flight and opens no socket yet: the first probe does,
@@ -58,10 +62,12 @@ func (r *Recorder) Keep(nodes []netip.Addr) {
 	before := r.nodes
 	r.limit = min(perNode, max(all/max(len(nodes), 1), 1))
 	r.nodes = map[netip.Addr]*book{}
+	r.inAir = 0
 	for _, a := range nodes {
 		if b := before[a]; b != nil {
 			b.resize(r.limit)
 			r.nodes[a] = b
+			r.inAir += b.inAir()
 		}
 	}
 }
@@ -76,6 +82,9 @@ func (r *Recorder) Depart(from, to netip.AddrPort) {
 		r.listen(now)
 	}
 	r.book(to.Addr()).add(flight{begun: now.UnixNano(), from: from, port: to.Port()})
+	if r.inAir++; r.inAir == 1 {
+		r.seeOutgoing(true)
+	}
 }
 
 // Land ends a flight with what the probe says of it. A probe that could not leave
@@ -86,8 +95,14 @@ func (r *Recorder) Land(to netip.AddrPort, p api.Probe) {
 	r.collect()
 	b := r.book(to.Addr())
 	f := b.underWay(p.SourcePort, to.Port())
-	if f == nil {
+	switch {
+	case f == nil:
 		f = b.add(flight{begun: p.Time.UnixNano(), port: to.Port()})
+	case r.inAir > 1:
+		r.inAir--
+	default:
+		r.inAir = 0
+		r.settle()
 	}
 	f.outcome, f.detail = p.Outcome, p.Detail
 }

@@ -66,6 +66,18 @@ func (t *tap) replace(filter []bpf.RawInstruction) error {
 		&unix.SockFprog{Len: uint16(len(sock)), Filter: &sock[0]})
 }
 
+// seeOutgoing says whether packets that leave the box are seen; at first they are.
+func (t *tap) seeOutgoing(see bool) error {
+	ignore := 1
+	if see {
+		ignore = 0
+	}
+	if err := unix.SetsockoptInt(t.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, ignore); err != nil {
+		return fmt.Errorf("direction of the packet socket: %w", err)
+	}
+	return nil
+}
+
 // next returns the next packet, if there is one.
 func (t *tap) next() (p packet, ok bool, err error) {
 	for {

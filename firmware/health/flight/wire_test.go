@@ -325,6 +325,41 @@ func (b *bench) waiting() (n int) {
 	}
 }
 
+// The kernel copies each packet that leaves for a socket that looks at them.
+func TestBoxLooksAtWhatLeavesItOnlyWhileAProbeDoes(t *testing.T) {
+	b := newBench(t)
+	b.listen(ts)
+	b.answered(nodeIP4, ts)
+	looks := func() bool {
+		b.recorder.mu.Lock()
+		defer b.recorder.mu.Unlock()
+		ignore, err := unix.GetsockoptInt(b.recorder.tap.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING)
+		b.must(err)
+		return ignore == 0
+	}
+	rest := func() {
+		t.Helper()
+		b.await("looks away", func([]api.Flight, uint64) bool { return !looks() })
+	}
+	rest()
+	target := netip.AddrPortFrom(nodeIP4, spoc)
+	b.recorder.Depart(netip.AddrPortFrom(boxIP4, 40000), target)
+	b.recorder.Depart(netip.AddrPortFrom(boxIP4, 40001), target)
+	b.recorder.Land(target, api.Probe{SourcePort: 40001, Outcome: api.Open})
+	b.recorder.settled.Reset(0)
+	time.Sleep(settleFor) // in which it must not look away
+	if !looks() {
+		t.Error("looks away while a probe is under way")
+	}
+	b.recorder.Land(target, api.Probe{SourcePort: 40000, Outcome: api.Open})
+	rest()
+	b.probe(1, nodeIP4, ts)
+	flights, _ := b.recorder.Flights(nodeIP4)
+	if f := flights[len(flights)-1]; f.SYN.IsZero() || f.RST.IsZero() {
+		t.Errorf("the next probe: %+v", f)
+	}
+}
+
 func TestTcpdumpReadsTheCapture(t *testing.T) {
 	b := newBench(t)
 	b.listen(ts)
