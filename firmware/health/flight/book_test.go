@@ -115,3 +115,30 @@ func TestStubbornnessNeedsMoreThanHalfOfManyAnswers(t *testing.T) {
 		}
 	}
 }
+
+// A SYN-ACK that comes again before our RST left was lost on its way, or the box was
+// slow: that is no fault of the node.
+func TestOnlyRepetitionsAfterOurResetCount(t *testing.T) {
+	b := &book{limit: perNode}
+	own := netip.AddrPortFrom(boxIP4, 40000)
+	f := b.add(flight{from: own, port: ts})
+	at := int64(0)
+	see := func(flags byte, way int) {
+		at++
+		b.take(packet{at: at, link: 2}, segment{flags: flags}, own, ts, way)
+	}
+	see(syn, outward)
+	see(syn, outward)
+	see(syn|ack, inward)
+	see(syn|ack, inward)
+	see(rst|ack, outward)
+	if f.resent != 1 || f.repeats != 0 || b.repeats != 0 {
+		t.Errorf("before the RST: %+v", f)
+	}
+	see(syn|ack, inward)
+	see(rst, outward)
+	see(syn|ack, inward)
+	if told := f.told(); told.Repeats != 2 || b.repeats != 2 || told.SYN.UnixNano() != 1 || told.SYNACK.UnixNano() != 3 || told.RST.UnixNano() != 5 {
+		t.Errorf("after it: %+v", told)
+	}
+}
