@@ -23,12 +23,13 @@ import (
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/health/flight"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
 type Options struct {
 	Configuration Configuration
-	// StateDir holds the journal of who is where.
+	// StateDir holds the journal of who is where, and how long nodes took to start.
 	StateDir string
 	// Forgetful says why StateDir is not the folder that was asked for, and forgets
 	// at the next start; nil when it is.
@@ -69,6 +70,8 @@ type Engine struct {
 	book      *incident.Book // belongs to the loop
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
+	flights   *flight.Recorder
+	starts    *startWatch // belongs to the loop
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
@@ -106,6 +109,7 @@ type Engine struct {
 	writing    chan error       // the journal's answer; nil when none is written
 	unwritable bool             // the last write failed
 	services   serviceWatch
+	stubborn   map[netip.Addr]bool // an event told of them
 	box        judged
 }
 
@@ -156,6 +160,10 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	log, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
+	starts, err := openStarts(opts.StateDir)
+	if err != nil {
+		opts.Log.Warn("starts of nodes are measured anew", "err", err)
+	}
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
@@ -164,16 +172,19 @@ func New(opts Options) (*Engine, error) {
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
+		starts:    starts,
+		flights:   flight.NewRecorder(opts.Now, opts.Log),
 		requests:  make(chan func()),
 		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
+		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile},
 	}
-	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
-	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
 	e.names = e.newNames()
+	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
+	e.schedule = health.NewSchedule(recorded(prober, e.flights), probeLimit)
 	if err := e.start(); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ func (e *Engine) probed(p probed) {
 			e.judge(m)
 		}
 	}
+	e.measure(now, p)
 	e.dirty = true
 }
 

@@ -53,7 +53,12 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 		})
 	})
-	defer func() { <-tracked; followers.Wait() }()
+	defer func() {
+		<-tracked
+		followers.Wait()
+		// It only watched: the daemon ends, whatever the socket says.
+		_ = e.flights.Close()
+	}()
 
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -129,11 +134,13 @@ func (e *Engine) tick() {
 	e.guard()
 	e.tickNames(now)
 	e.tellMoves()
+	e.tellStubborn()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}
 	e.saveWhenDue()
 	e.report(e.book.Tick(now)...)
+	e.saveStarts()
 	e.dirty = true
 }
 

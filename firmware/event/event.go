@@ -12,6 +12,8 @@ const (
 	NodeHealth       = "node.health"       // Up, Checking, Starting, Down
 	NodeService      = "node.service"      // In service, Draining, Out of service
 	NodeCut          = "node.cut"          // connections of a node that left were cut
+	NodeStart        = "node.start"        // a node started, and how long it took
+	NodeStubborn     = "node.stubborn"     // repeats its SYN-ACK after our RST
 	GroupState       = "group.state"       // OK, No spare, Nothing serving
 	ClientBound      = "client.bound"      // first contact of an MFD
 	ClientMoved      = "client.moved"      // an MFD changed nodes, and why
