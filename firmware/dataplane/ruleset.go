@@ -130,6 +130,10 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		// The orphan of a cut connection: its client must notice.
 		sum(isTCP(), flags(tcpFlags), unequal([]byte{tcpSYN}), reset()),
 		sum(state(expr.CtStateBitINVALID), verdict(expr.VerdictDrop)),
+		// A first packet of a connection that is there already: the client repeats
+		// it for want of an answer. The label changes once, and its change is the
+		// event that tells of it: who is answered costs nothing.
+		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), labelUnanswered()),
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),

@@ -18,6 +18,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 	}
 	for _, ev := range b.Events {
 		g, id := e.byVIP[ev.VirtualAddress], balance.NodeID(ev.Mark)
+		if ev.Kind != dataplane.Opened && !ev.Replied {
+			e.complaint(ev, now)
+		}
 		_, counted := e.open[ev.ID]
 		switch {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:

@@ -111,6 +111,8 @@ type member struct {
 	group   *group
 	machine *health.Machine
 	health  api.Health // as last told
+	// evidence is what its clients complained of.
+	evidence health.Evidence
 }
 
 type probed struct {

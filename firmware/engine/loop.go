@@ -103,6 +103,7 @@ func (e *Engine) tick() {
 		if m.machine.Tick(now) {
 			e.judge(m)
 		}
+		e.follow(m, now)
 	}
 	for _, g := range e.groups {
 		for _, id := range g.policy.Emptied(now) {
