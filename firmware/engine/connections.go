@@ -28,10 +28,16 @@ func (e *Engine) connections(b dataplane.Batch) {
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
 			}
+			if m := e.members[id]; m != nil {
+				e.learnOpened(m, ev, now)
+			}
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)
 			if g != nil {
 				g.policy.Closed(ev.Client, id, now)
+			}
+			if m := e.members[id]; m != nil {
+				e.learnClosed(m, ev, now)
 			}
 		}
 	}

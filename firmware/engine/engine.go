@@ -20,6 +20,7 @@ import (
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/mistake"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
@@ -86,6 +87,7 @@ type Engine struct {
 	unwritable bool             // the last write failed
 	services   serviceWatch
 	box        judged
+	mistakes   *mistake.Book
 }
 
 // group is one group while it runs.
@@ -147,6 +149,7 @@ func New(opts Options) (*Engine, error) {
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
 		services:  serviceWatch{path: opts.ServicesFile},
+		mistakes:  mistake.NewBook(),
 	}
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)

@@ -15,9 +15,11 @@ func (e *Engine) complaint(ev dataplane.Event, now time.Time) {
 	if m == nil {
 		return
 	}
-	if s := m.machine.Status(); m.evidence.Complain(now, s) {
+	s := m.machine.Status()
+	if m.evidence.Complain(now, s) {
 		e.probeNow(m, s)
 	}
+	e.learnUnserved(m, s, ev, now)
 }
 
 // follow probes a node again whose clients complained, while it fails.

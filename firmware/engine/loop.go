@@ -120,6 +120,7 @@ func (e *Engine) tick() {
 	}
 	e.guard()
 	e.tellMoves()
+	e.tellMistakes(e.mistakes.Tick(now))
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}

@@ -32,7 +32,9 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 		},
 	}
 	for _, g := range e.groups {
-		s.Groups = append(s.Groups, g.snapshot())
+		shown := g.snapshot()
+		shown.Mistakes = e.mistakesOf(g)
+		s.Groups = append(s.Groups, shown)
 	}
 	return s
 }
