@@ -54,6 +54,11 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		return err
 	}
 	defer func() { err = errors.Join(err, tracker.Close()) }()
+	witness, err := dataplane.NewWitness()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, witness.Close()) }()
 	notify, err := daemon.NewNotifier()
 	if err != nil {
 		return err
@@ -65,6 +70,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		ServicesFile:  *services,
 		Network:       wire.NewClient(*netd).Network,
 		Kernel:        table,
+		Witness:       witness,
 		Now:           time.Now,
 		Log:           log,
 	})

@@ -33,6 +33,8 @@ type Options struct {
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
 	Kernel  Kernel
+	// Witness shows packets that tell of mistakes; nil where there is none.
+	Witness Witness
 	Now     func() time.Time
 	Log     *slog.Logger
 }

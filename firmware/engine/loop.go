@@ -36,6 +36,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	}()
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() { e.followWitness(ctx) })
 	followers.Go(func() {
 		e.schedule.Run(ctx, func(t health.Target, p api.Probe) {
 			select {

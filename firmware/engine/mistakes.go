@@ -33,8 +33,7 @@ func (e *Engine) observed(m *member, s health.Status, client netip.Addr) mistake
 // fixed reports whether the port of a connection is one that the group passes, and
 // none that an FTP server picked.
 func fixed(g *group, ev dataplane.Event) bool {
-	p := g.PassivePorts
-	return !ev.Related && (p.IsZero() || ev.Port < p.First || ev.Port > p.Last)
+	return !ev.Related && !g.PassivePorts.Contains(ev.Port)
 }
 
 // learnOpened takes note of a connection that was sent to a node.

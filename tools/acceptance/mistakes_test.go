@@ -59,6 +59,12 @@ func (p *place) recognised(kind, node, text string) {
 	}
 }
 
+// awaitBound waits until the box knows of that many MFDs.
+func (p *place) awaitBound(n int) {
+	p.Helper()
+	p.await("bound MFDs", func(s api.Snapshot) bool { return s.Groups[0].Clients == n })
+}
+
 // over waits for the end of a mistake, which was told once.
 func (p *place) over(kind, node string) {
 	p.Helper()
@@ -140,4 +146,64 @@ func TestMFDsBehindOneAddressAreNamed(t *testing.T) {
 		p.visit(p.MFDs[1], 5011)
 	}
 	p.recognised(event.ClientShared, "", "MFDs arrive behind one address: more connections are open at once from 198.18.1.1 than one MFD has (45, on node")
+}
+
+// An FTP server that announces the address that the world knows it by.
+func TestFTPServerThatAnnouncesAnUnreachableAddressIsNamed(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 1, Node: func(c *node.Config) { c.NoFTP = true }})
+	p.bindToA()
+	stop := p.vsftpd(0, "pasv_address=203.0.113.9")
+	for range 3 {
+		if text := p.login(p.MFDs[0]).say(227, "pasv"); !strings.Contains(text, "(203,0,113,9,") {
+			t.Fatalf("the MFD was told %q", text)
+		}
+	}
+	p.recognised(event.NodeFTPAddress, "A", "the FTP server of node A announces 203.0.113.9 to MFDs, which is not its own address 198.18.0.11")
+	stop()
+	stop = p.vsftpd(0, "pasv_address="+site.VIP.String())
+	p.login(p.MFDs[0]).say(227, "pasv")
+	stop() // still the same mistake
+	p.vsftpd(0)
+	f := p.login(p.MFDs[0])
+	f.say(250, "cwd upload")
+	f.send(f.passive("pasv"))
+	p.over(event.NodeFTPAddress, "A")
+}
+
+// An MFD whose scans go to a node itself, where the box is on the way.
+func TestMFDThatBypassesTheVirtualAddressIsNamed(t *testing.T) {
+	for name, mode := range map[string]string{"masked": `mode = "masked"`, "transparent": `mode = "transparent"`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := open(t, site.Options{Nodes: 2, MFDs: 2, TwoArms: true}, mode)
+			p.landings(p.MFDs[:1], 5011)
+			p.awaitBound(1)
+			for _, m := range []*mfd.MFD{p.MFDs[1], p.MFDs[0]} { // the first is no MFD of the box's
+				c, err := m.Namespace.Dial(t.Context(), m.Address, netip.AddrPortFrom(p.NodeAddress(1), node.FTP))
+				if (err == nil) != (name == "transparent") {
+					t.Errorf("at the node's own address: %v", err)
+				}
+				if err == nil {
+					c.Close()
+				}
+			}
+			p.recognised(event.ClientBypass, "B", "MFD 198.18.1.1 uses 198.19.0.12, node B's own address, instead of the virtual address 198.18.0.10")
+		})
+	}
+}
+
+// In one network the MFD's packets to the node pass the box by; the answers of a
+// node that sends everything to its gateway do not.
+func TestMFDThatBypassesTheVirtualAddressIsNamedByTheAnswersToIt(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 1}, `mode = "transparent"`)
+	p.shell(1, "ip addr replace 198.18.0.12/32 dev eth0; ip addr del 198.18.0.12/16 dev eth0; ip route replace 198.18.0.2 dev eth0; ip route replace default via 198.18.0.2")
+	p.shell(0, "ip addr replace 198.18.0.11/32 dev eth0; ip addr del 198.18.0.11/16 dev eth0; ip route replace 198.18.0.2 dev eth0; ip route replace default via 198.18.0.2")
+	p.landings(p.MFDs, 5011)
+	p.awaitBound(1)
+	c, err := p.MFDs[0].Namespace.Dial(t.Context(), p.MFDs[0].Address, netip.AddrPortFrom(p.NodeAddress(1), node.FTP))
+	p.must(err)
+	defer c.Close()
+	p.recognised(event.ClientBypass, "B", "MFD 198.18.1.1 uses 198.18.0.12, node B's own address")
 }
