@@ -10,7 +10,8 @@ import (
 )
 
 // TestEventsTellWhoIsRefusedAndWhoIsNotAnswered asks a node for a port that is
-// served, one that nobody listens on and one behind a firewall that drops.
+// served, one that nobody listens on, and two behind a firewall that drops and one
+// that says so.
 func TestEventsTellWhoIsRefusedAndWhoIsNotAnswered(t *testing.T) {
 	for name, masked := range map[string]bool{"masked": true, "transparent": false} {
 		t.Run(name, func(t *testing.T) {
@@ -19,7 +20,7 @@ func TestEventsTellWhoIsRefusedAndWhoIsNotAnswered(t *testing.T) {
 			g := group(1)
 			g.Masked = masked
 			s.serve(g)
-			_, err := s.nodes[0].Output("nft", "table ip fw { chain in { type filter hook input priority 0; tcp dport 5013 drop; }; }")
+			_, err := s.nodes[0].Output("nft", "table ip fw { chain in { type filter hook input priority 0; tcp dport 5013 drop; tcp dport 5014 reject with icmp type admin-prohibited; }; }")
 			s.must(err)
 			c := s.track(0)
 			for range 20 {
@@ -27,6 +28,9 @@ func TestEventsTellWhoIsRefusedAndWhoIsNotAnswered(t *testing.T) {
 			}
 			if _, err := s.dial(printer(1), vip, 5012); !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Errorf("a port that nobody listens on: %v", err)
+			}
+			if _, err := s.dial(printer(3), vip, 5014); !errors.Is(err, syscall.EHOSTUNREACH) {
+				t.Errorf("a port that a firewall rejects: %v", err)
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
@@ -38,8 +42,10 @@ func TestEventsTellWhoIsRefusedAndWhoIsNotAnswered(t *testing.T) {
 				}
 				silent <- err
 			}()
-			if !within(10*time.Second, func() bool { return len(c.complaints(5012)) > 0 && len(c.complaints(5013)) > 0 }) {
-				t.Fatalf("of refusals %v, of silence %v", c.complaints(5012), c.complaints(5013))
+			if !within(10*time.Second, func() bool {
+				return len(c.complaints(5012)) > 0 && len(c.complaints(5013)) > 0 && len(c.complaints(5014)) > 0
+			}) {
+				t.Fatalf("told was %+v", c.unserved)
 			}
 			stop()
 			if err := <-silent; err == nil {
@@ -51,6 +57,9 @@ func TestEventsTellWhoIsRefusedAndWhoIsNotAnswered(t *testing.T) {
 			}
 			if len(unanswered) != 1 || unanswered[0].Kind != Unanswered || unanswered[0].Mark != 1 || unanswered[0].Client != printer(2) {
 				t.Errorf("of the silence: %+v", unanswered)
+			}
+			if told := c.complaints(5014); len(told) != 1 || told[0].Kind != Unanswered || told[0].Client != printer(3) {
+				t.Errorf("of the firewall that says so: %+v", told)
 			}
 			if served := c.complaints(5011); len(served) > 0 {
 				t.Errorf("of connections that were served: %+v", served)

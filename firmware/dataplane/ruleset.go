@@ -98,6 +98,10 @@ func commonChains(f family, s sets) []chain {
 			sum(isTCP(), state(expr.CtStateBitNEW|expr.CtStateBitINVALID), destination, dispatch(s.groups)),
 			sum(isTCP(), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), direction(0),
 				flags(tcpFIN|tcpRST), unequal([]byte{0}), jump("closing")),
+			// A firewall that says no by ICMP; the client gives up without repeating
+			// its first packet.
+			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
+				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), labelUnanswered()),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
 			sum(isTCP(), loadTCP(0, 2, regKey), in(s.ftp), direction(1), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), show())),

@@ -23,7 +23,8 @@ const (
 	// forgets the connection), and also of connections that were not Opened.
 	Closed
 	// Unanswered is a client that has repeated its first packet because the node
-	// is silent. It is told once a connection.
+	// is silent, or that was told by ICMP that it is not let in. It is told once a
+	// connection.
 	Unanswered
 )
 
@@ -184,8 +185,8 @@ func appendEvents(events []Event, datagram []byte) []Event {
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))
 		case c.status&statusSeenReply == 0:
-			// Nothing changes in an entry without an answer but what the rules
-			// note of a repeated first packet.
+			// Nothing changes in an entry without an answer but the label by which
+			// the rules note that there is none.
 			events = append(events, c.event(Unanswered))
 		}
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -36,9 +37,16 @@ func fixed(g *group, ev dataplane.Event) bool {
 	return !ev.Related && !g.PassivePorts.Contains(ev.Port)
 }
 
+// webDAV is the port that scans go to beside those of FTP (requirement: "5610,
+// Terminal Server (WebDav)").
+const webDAV = 5610
+
 // learnOpened takes note of a connection that was sent to a node.
 func (e *Engine) learnOpened(m *member, ev dataplane.Event, now time.Time) {
 	e.mistakes.Opened(now, m.place(), ev.Port)
+	if fixed(m.group, ev) {
+		e.mistakes.Worked(now, m.group.Name, ev.Client, ev.Port == webDAV || slices.Contains(m.group.FTPPorts, ev.Port))
+	}
 	c, bound := m.group.policy.Lookup(ev.Client, now)
 	if bound && (c.Open >= mistake.Crowd || e.mistakes.Watched(m.group.Name, ev.Client)) {
 		e.mistakes.Busy(now, m.place(), ev.Client, c.Open)

@@ -35,6 +35,7 @@ const (
 	NodeFTPAddress = "node.ftp-address" // a node's FTP server announces an address that MFDs can't reach
 	ClientShared   = "client.shared"    // several MFDs arrive under one address
 	ClientBypass   = "client.bypass"    // MFDs go to a node's own address
+	ClientScans    = "client.scans"     // MFDs send no scans through the box, though most others do
 )
 
 // Severities, from least to most.

@@ -105,9 +105,13 @@ func TestFirstComplaintAfterAQuietMinuteIsHeardAtOnce(t *testing.T) {
 	p := newPatient(func() api.Outcome { return api.Open })
 	p.pass(10*time.Minute, true)
 	p.pass(61*time.Second, false)
-	p.complain()
-	if !p.pending {
+	rounds := p.rounds
+	p.pass(200*time.Millisecond, true)
+	if p.rounds != rounds+1 {
 		t.Error("not probed at once")
+	}
+	if p.pass(4*time.Second, true); p.rounds < rounds+2 {
+		t.Error("the pauses of before the quiet minute go on")
 	}
 }
 

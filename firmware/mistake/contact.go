@@ -49,14 +49,10 @@ func (s *streak) ripe(now time.Time, n Node) bool {
 // Ports that the FTP server picks are not to be told of.
 func (b *Book) Unserved(now time.Time, n Node, client netip.Addr, port uint16, refused bool) []Finding {
 	b.doubt(now, n, client)
-	c := b.contacts[n.Place]
 	if n.UpSince.IsZero() {
-		// The node is in trouble, and its health says so.
-		if c != nil {
-			c.forgive()
-		}
-		return nil
+		return nil // the node is in trouble, and its health says so
 	}
+	c := b.contacts[n.Place]
 	if c == nil {
 		c = &contact{ports: map[uint16]*streak{}}
 		b.contacts[n.Place] = c
@@ -169,16 +165,4 @@ func (b *Book) tickContacts(now time.Time) (changes []Finding) {
 		}
 	}
 	return changes
-}
-
-// forgive forgets rows that have led to nothing yet.
-func (c *contact) forgive() {
-	if c.back.told == "" {
-		c.back = streak{}
-	}
-	for port, s := range c.ports {
-		if s.told == "" {
-			delete(c.ports, port)
-		}
-	}
 }

@@ -24,7 +24,8 @@ const (
 	crowds = 256
 )
 
-type crowdKey struct {
+// caller is an MFD, or what stands for several, in a group.
+type caller struct {
 	group  string
 	client netip.Addr
 }
@@ -41,7 +42,7 @@ type crowd struct {
 // Busy takes the number of connections that a client has open, when it is Crowd or
 // more, or the client is Watched.
 func (b *Book) Busy(now time.Time, n Place, client netip.Addr, open int) {
-	k := crowdKey{n.Group, client}
+	k := caller{n.Group, client}
 	c := b.crowds[k]
 	if c == nil {
 		if open < Crowd || len(b.crowds) >= crowds {
@@ -63,13 +64,13 @@ func (b *Book) Busy(now time.Time, n Place, client netip.Addr, open int) {
 
 // Watched reports whether a client had many connections open.
 func (b *Book) Watched(group string, client netip.Addr) bool {
-	return len(b.crowds) > 0 && b.crowds[crowdKey{group, client}] != nil
+	return len(b.crowds) > 0 && b.crowds[caller{group, client}] != nil
 }
 
 // doubt takes note that a client's connection was not served: what it has open may
 // be one MFD that tries again and again.
 func (b *Book) doubt(now time.Time, n Node, client netip.Addr) {
-	if c := b.crowds[crowdKey{n.Group, client}]; c != nil {
+	if c := b.crowds[caller{n.Group, client}]; c != nil {
 		c.since = now
 	}
 }

@@ -14,9 +14,11 @@
 //	node.ftp-address  the reply to PASV names another machine than the node
 //	client.shared     more connections are open at once from one address than one MFD has
 //	client.bypass     a bound MFD opens a passed port at the node's own address
+//	client.scans      an MFD works for days and sends no scan, while most others do
 //
-// What the box can't see, no rule finds: an MFD that talks to a node directly in one
-// network with it, or FTP over TLS, whose replies nobody can read.
+// What the box can't see, no rule finds: what an MFD says to a node directly in one
+// network with it (client.scans is a guess at it), what FTP over TLS announces, fewer
+// MFDs behind one address than have more connections than one.
 package mistake
 
 import (
@@ -65,14 +67,16 @@ type Finding struct {
 type Book struct {
 	open     map[key]*entry
 	contacts map[Place]*contact
-	crowds   map[crowdKey]*crowd
+	crowds   map[caller]*crowd
 	strays   map[strayKey]*stray
+	works    map[caller]*work
+	counted  time.Time            // works, last
 	nodes    map[Place]netip.Addr // as of the last Keep
 }
 
 // NewBook is a book without findings.
 func NewBook() *Book {
-	return &Book{open: map[key]*entry{}, contacts: map[Place]*contact{}, crowds: map[crowdKey]*crowd{}, strays: map[strayKey]*stray{}}
+	return &Book{open: map[key]*entry{}, contacts: map[Place]*contact{}, crowds: map[caller]*crowd{}, strays: map[strayKey]*stray{}, works: map[caller]*work{}}
 }
 
 type key struct {
@@ -100,7 +104,7 @@ func (b *Book) raise(now time.Time, k key, about string, text func(about []strin
 	}
 	e.about[about], e.text = true, text
 	e.Text = text(sorted(e.about))
-	if len(e.about) > 1 && (k.kind == event.ClientShared || k.kind == event.ClientBypass) {
+	if len(e.about) > 1 && !strings.HasPrefix(k.kind, "node.") {
 		return nil // one mistake of many MFDs is no news with each of them
 	}
 	return []Finding{e.Finding}
@@ -153,7 +157,8 @@ func (b *Book) Keep(nodes []Node) (changes []Finding) {
 	}
 	maps.DeleteFunc(b.contacts, func(p Place, _ *contact) bool { return gone(p) })
 	maps.DeleteFunc(b.strays, func(k strayKey, _ *stray) bool { return gone(k.Place) })
-	maps.DeleteFunc(b.crowds, func(k crowdKey, _ *crowd) bool { return !groups[k.group] })
+	maps.DeleteFunc(b.crowds, func(k caller, _ *crowd) bool { return !groups[k.group] })
+	maps.DeleteFunc(b.works, func(k caller, _ *work) bool { return !groups[k.group] })
 	for k, e := range b.open {
 		if k.Node == "" && groups[k.Group] || k.Node != "" && !gone(k.Place) {
 			continue
@@ -169,7 +174,7 @@ func (b *Book) Keep(nodes []Node) (changes []Finding) {
 
 // Tick lets time alone work. Call it about once a second.
 func (b *Book) Tick(now time.Time) []Finding {
-	return slices.Concat(b.tickContacts(now), b.tickCrowds(now), b.tickStrays(now))
+	return slices.Concat(b.tickContacts(now), b.tickCrowds(now), b.tickStrays(now), b.tickWorks(now))
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
