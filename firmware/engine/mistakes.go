@@ -44,12 +44,17 @@ const webDAV = 5610
 // learnOpened takes note of a connection that was sent to a node.
 func (e *Engine) learnOpened(m *member, ev dataplane.Event, now time.Time) {
 	e.mistakes.Opened(now, m.place(), ev.Port)
-	if fixed(m.group, ev) {
-		e.mistakes.Worked(now, m.group.Name, ev.Client, ev.Port == webDAV || slices.Contains(m.group.FTPPorts, ev.Port))
-	}
 	c, bound := m.group.policy.Lookup(ev.Client, now)
-	if bound && (c.Open >= mistake.Crowd || e.mistakes.Watched(m.group.Name, ev.Client)) {
+	if !bound {
+		return
+	}
+	if c.Open >= mistake.Crowd || e.mistakes.Watched(m.group.Name, ev.Client) {
 		e.mistakes.Busy(now, m.place(), ev.Client, c.Open)
+	}
+	// Of an MFD at work the first connection tells as much as all that follow.
+	scans := ev.Port == webDAV || slices.Contains(m.group.FTPPorts, ev.Port)
+	if fixed(m.group, ev) && (scans || c.Open == 1) {
+		e.mistakes.Worked(now, m.group.Name, ev.Client, scans)
 	}
 }
 

@@ -100,6 +100,25 @@ func TestManyConnectionsOfOneAddressAreCountedAsTheyOpenAndClose(t *testing.T) {
 	b.wantTold(event.ClientShared, "warning: MFDs arrive behind one address: more connections are open at once from 198.18.1.20 than one MFD has (45, on node A)")
 }
 
+func TestMFDThatSendsNoScansIsFoundAmongThoseThatDo(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 5 {
+		client := mfd
+		for range 9 {
+			number := b.open(client, "198.18.0.11") // a terminal port, idle before
+			if client != mfd {
+				b.meets("198.18.0.11", dataplane.Event{Kind: dataplane.Closed, Replied: true, Port: 21, Client: client})
+			}
+			b.shut(number, client, "198.18.0.11")
+			client = client.Next()
+		}
+		b.at = b.at.Add(24 * time.Hour)
+		b.pass(time.Second)
+	}
+	b.wantTold(event.ClientScans, "warning: MFD 198.18.1.20 has not sent one scan through the virtual address in 5 days of work, and 8 others do")
+}
+
 func TestOnlyBoundMFDsBypassTheBoxAndOnlyOnPassedPorts(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)
