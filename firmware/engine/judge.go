@@ -23,6 +23,7 @@ func (e *Engine) probed(p probed) {
 			e.judge(m)
 		}
 		e.follow(m, now)
+		e.learnProbed(m, p.target.Address.Port(), p.probe.Outcome, now)
 	}
 	e.dirty = true
 }

@@ -77,6 +77,12 @@ func (e *Engine) learnUnserved(m *member, s health.Status, ev dataplane.Event, n
 	}
 }
 
+// learnProbed takes note of the outcome of a probe.
+func (e *Engine) learnProbed(m *member, port uint16, o api.Outcome, now time.Time) {
+	node := mistake.Node{Place: m.place(), Address: m.Address, Startup: m.group.Checks.UpDelay}
+	e.tellMistakes(e.mistakes.Checked(now, node, port, o == api.Open, o == api.Refused))
+}
+
 // keepMistakes forgets those of nodes that are not configured any more.
 func (e *Engine) keepMistakes() {
 	var nodes []mistake.Node

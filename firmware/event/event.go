@@ -30,6 +30,7 @@ const (
 // of it is over.
 const (
 	NodeReplies    = "node.replies"     // a transparent node's replies don't come back through the box
+	NodeCheck      = "node.check"       // a node has refused a checked port ever since the box knows it
 	NodePort       = "node.port"        // a node refuses a port to MFDs that the group passes
 	NodeFirewall   = "node.firewall"    // a node gives no answer on such a port
 	NodeFTPAddress = "node.ftp-address" // a node's FTP server announces an address that MFDs can't reach

@@ -7,6 +7,7 @@
 //
 //	node.replies      every client of a transparent node goes unanswered while its checks
 //	                  are answered
+//	node.check        a checked port was refused ever since the box knows the node
 //	node.port         a port that the group passes is refused by a node whose checks are
 //	                  answered
 //	node.firewall     the same with silence, while others are answered or the group is
@@ -50,6 +51,8 @@ type Node struct {
 	// Patience is the time that the checks take to find a dead node. What clients
 	// meet before it is over may be that.
 	Patience time.Duration
+	// Startup is how long the node's server takes to start: its up-delay.
+	Startup time.Duration
 }
 
 // Finding is a mistake.
@@ -67,6 +70,7 @@ type Finding struct {
 type Book struct {
 	open     map[key]*entry
 	contacts map[Place]*contact
+	checks   map[checkKey]*check
 	crowds   map[caller]*crowd
 	strays   map[strayKey]*stray
 	works    map[caller]*work
@@ -76,7 +80,10 @@ type Book struct {
 
 // NewBook is a book without findings.
 func NewBook() *Book {
-	return &Book{open: map[key]*entry{}, contacts: map[Place]*contact{}, crowds: map[caller]*crowd{}, strays: map[strayKey]*stray{}, works: map[caller]*work{}}
+	return &Book{
+		open: map[key]*entry{}, contacts: map[Place]*contact{}, checks: map[checkKey]*check{},
+		crowds: map[caller]*crowd{}, strays: map[strayKey]*stray{}, works: map[caller]*work{},
+	}
 }
 
 type key struct {
@@ -156,6 +163,7 @@ func (b *Book) Keep(nodes []Node) (changes []Finding) {
 		return !ok || known && before != address
 	}
 	maps.DeleteFunc(b.contacts, func(p Place, _ *contact) bool { return gone(p) })
+	maps.DeleteFunc(b.checks, func(k checkKey, _ *check) bool { return gone(k.Place) })
 	maps.DeleteFunc(b.strays, func(k strayKey, _ *stray) bool { return gone(k.Place) })
 	maps.DeleteFunc(b.crowds, func(k caller, _ *crowd) bool { return !groups[k.group] })
 	maps.DeleteFunc(b.works, func(k caller, _ *work) bool { return !groups[k.group] })

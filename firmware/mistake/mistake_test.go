@@ -20,7 +20,7 @@ var (
 // node is node B, Up for an hour.
 func node(transparent bool) Node {
 	return Node{Place: Place{"print", "B"}, VirtualAddress: vip, Address: netip.MustParseAddr("198.19.0.12"), Transparent: transparent,
-		Gateway: netip.MustParseAddr("198.19.0.2"), UpSince: noon.Add(-time.Hour), Patience: 15 * time.Second}
+		Gateway: netip.MustParseAddr("198.19.0.2"), UpSince: noon.Add(-time.Hour), Patience: 15 * time.Second, Startup: 3 * time.Minute}
 }
 
 // page is a book whose changes the test reads.
@@ -137,6 +137,26 @@ func TestPortThatANodeRefusesIsNamed(t *testing.T) {
 		refused(5013).want("node.port|warning|node B refuses port 5013 and 5610 to MFDs").
 		served(5013).want().wantOpen(event.NodePort).
 		served(5610).want("node.port|notice|node B serves MFDs on port 5610 now").wantOpen()
+}
+
+// checked probes port 5555 once an interval for some time.
+func (p *page) checked(d time.Duration, answered, refused bool) *page {
+	for end := p.now.Add(d); p.now.Before(end); p.now = p.now.Add(5 * time.Second) {
+		p.told = append(p.told, p.Checked(p.now, p.n, 5555, answered, refused)...)
+	}
+	return p
+}
+
+func TestCheckedPortThatWasNeverThereIsNamed(t *testing.T) {
+	open(t, false).checked(3*time.Minute, false, true).want().
+		checked(time.Hour, false, true).want("node.check|warning|node B has refused its checks on port 5555 ever since this box knows it").wantOpen(event.NodeCheck).
+		checked(time.Minute, false, false).want().
+		checked(time.Minute, true, false).want("node.check|notice|node B answers its checks on port 5555 now").wantOpen()
+	// A service that stops, a server that starts, a machine that is switched on late.
+	open(t, false).checked(time.Minute, true, false).checked(time.Hour, false, true).want()
+	open(t, false).checked(2*time.Minute, false, true).checked(time.Minute, true, false).checked(time.Hour, false, true).want()
+	open(t, false).checked(time.Hour, false, false).checked(3*time.Minute, false, true).checked(time.Minute, false, false).
+		checked(3*time.Minute, false, true).want()
 }
 
 func TestNothingIsAMistakeThatEndsBySoonOrHasAReason(t *testing.T) {

@@ -123,6 +123,21 @@ func TestServiceThatListensToItselfOnlyIsNamed(t *testing.T) {
 	p.over(event.NodePort, "A")
 }
 
+// A checked service that listens on 127.0.0.1 only: the node was never Up.
+func TestCheckedServiceThatListensToItselfOnlyIsNamed(t *testing.T) {
+	t.Parallel()
+	p := build(t, site.Options{Nodes: 2})
+	p.must(p.Nodes[0].StopService(node.SPOC))
+	l, err := p.Nodes[0].Namespace.Listen(netip.MustParseAddrPort("127.0.0.1:5555"))
+	p.must(err)
+	defer l.Close()
+	p.box, err = p.AddBox()
+	p.must(err)
+	p.recognised(event.NodeCheck, "A", "node A has refused its checks on port 5555 ever since this box knows it")
+	p.must(p.Nodes[0].StartService(node.SPOC))
+	p.over(event.NodeCheck, "A")
+}
+
 // A firewall on the node that lets the probes in and one port of the MFDs not.
 func TestFirewallOfANodeIsNamed(t *testing.T) {
 	t.Parallel()
