@@ -42,8 +42,32 @@ func probed() []api.PortProbes {
 		{Time: now, Outcome: api.Open, RTT: api.Duration(312456)}, {Time: now.Add(5 * time.Second), Outcome: api.Unreachable, Detail: "host unreachable, from 198.18.0.1"}}}}
 }
 
+func known() api.MFD {
+	a := netip.MustParseAddr("198.18.1.20")
+	c := api.OpenConnection{Group: "print", Node: "A", Port: 5011, Since: now.Add(-time.Minute), Sent: 999, Received: 1234567}
+	scan := api.OpenConnection{Group: "print", Node: "B", Port: 50001, Data: true, Since: now.Add(-time.Hour), Sent: 8_400_000_000, Received: 52}
+	return api.MFD{Address: a,
+		Bound: []api.BoundMFD{{BoundClient: bound()[0], VirtualAddress: netip.MustParseAddr("198.18.0.10"), SeenAs: netip.MustParseAddr("198.18.0.10"), NodeState: "Up, in service"}},
+		Open:  []api.OpenConnection{c}, Transfers: []api.Transfer{{OpenConnection: scan, Ended: scan.Since.Add(2100 * time.Millisecond)}},
+		Moves: []api.Moved{{Time: now, Group: "print", From: "B", To: "A", Why: "moved from B, which did not serve"}}}
+}
+
 func happened() []api.Event {
-	return []api.Event{{Seq: 1, Time: now, Severity: "info", Text: "first"}, {Seq: 2, Time: now, Severity: "warning", Text: "B is Down: port 5022 refused"}}
+	return []api.Event{{Seq: 1, Time: now, Severity: "info", Text: "first"}, {Seq: 2, Time: now, Severity: "warning", Text: "B is Down: port 5022 refused", Incident: 4}}
+}
+
+func proved() api.Proof {
+	return api.Proof{Time: now, Items: []api.ProofItem{
+		{Section: "Terminal Failover", Sentence: "a minimum of 30 minutes", Group: "print", Verdict: api.Pass, Evidence: []string{"the window is 30m0s"}},
+		{Section: "Terminal Failover", Sentence: "reporting", Verdict: api.Fail, Evidence: []string{"no reporter is configured"}}}}
+}
+
+func matters() []api.Incident {
+	return []api.Incident{
+		{ID: 4, Severity: "warning", Title: "Node B of group print is Down", Cause: "B is Down: port 5022 refused", Evidence: []string{"B is Down: port 5022 refused", "61 MFDs now on A"},
+			Do: "Look at the server", Began: now.Add(-time.Minute), Updated: now, Moved: 61, Times: 1},
+		{ID: 3, Severity: "alert", Title: "Nobody can print", Cause: "x", Began: now.Add(-2 * time.Hour), Cleared: now.Add(-time.Hour), Times: 3},
+	}
 }
 
 // balancer answers like the real one, from what is above; it tells what it was
@@ -68,6 +92,11 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/snapshot", snapshot())
 	give("GET /v1/clients", found)
 	give("GET /v1/groups/print/nodes/B/probes", probed())
+	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})
+	give("GET /v1/mfds/198.18.1.20", known())
+	give("GET /v1/incidents", matters())
+	give("GET /v1/proof", proved())
+	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("follow") == "" {
 			wire.Answer(w, happened(), nil)

@@ -35,8 +35,20 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
 			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
 			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
-		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
-		"test B": "done as asked.\n",
+		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused (#4)\n",
+		"incidents": "\n#4 warning: Node B of group print is Down (for 1m0s)\n  Cause: B is Down: port 5022 refused\n  MFDs moved: 61\n  Seen: 61 MFDs now on A\n  Do: Look at the server\n" +
+			"\n#3 alert: Nobody can print (over since " + at(-time.Hour, time.DateTime) + ", lasted 1h0m0s)\n  Cause: x\n  It came 3 times since " + at(-2*time.Hour, time.DateTime) + "\n",
+		"test B":     "done as asked.\n",
+		"rehearse B": "if B goes now: 61 MFDs move, A would hold 118.\n",
+		"mfd 198.18.1.20": "198.18.1.20 is on node A of group print for 1m30s: fewest connections at its first contact.\n" +
+			"The node is Up, in service. It sees this MFD as 198.18.0.10, on all ports. 30m0s of the window are left.\n" +
+			"\nOpen connections\nSINCE                NODE  PORT  SENT   RECEIVED  TIME\n" +
+			at(-time.Minute, time.DateTime) + "  A     5011  999 B  1.2 MB    open for 1m0s\n" +
+			"\nLast transfers\nSINCE                NODE  PORT              SENT    RECEIVED  TIME\n" +
+			at(-time.Hour, time.DateTime) + "  B     50001 (FTP data)  8.4 GB  52 B      2.1s\n" +
+			"\nMoves\nTIME                 GROUP  FROM  TO  WHY\n" +
+			at(0, time.DateTime) + "  print  B     A   moved from B, which did not serve\n",
+		"mfd 198.18.1.99": "198.18.1.99 is not bound; it gets a node at its next connection to the virtual address.\n",
 	} {
 		if status, out, errs := new(balancer).ask(t, strings.Fields(words)...); status != 0 || out != want || errs != "" {
 			t.Errorf("%s: exit %d, %s\n%s\nwant\n%s", words, status, errs, out, want)
@@ -44,6 +56,19 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 	}
 	if _, out, _ := (&balancer{empty: true}).ask(t, "who"); out != "No bound MFD. One is bound at its first connection to the virtual address.\n" {
 		t.Errorf("nobody is bound: %q", out)
+	}
+}
+
+func TestProofFailsWhenASentenceIsNotMet(t *testing.T) {
+	want := "The requirement, as seen at " + now.Local().Format(time.DateTime) + "\n\nTerminal Failover, group print\n  pass: \"a minimum of 30 minutes\"\n      the window is 30m0s\n" +
+		"\nTerminal Failover\n  fail: \"reporting\"\n      no reporter is configured\n"
+	if status, out, errs := new(balancer).ask(t, "proof"); status != exitFailed || out != want || !strings.Contains(errs, "1 sentence of the requirement not met") {
+		t.Errorf("exit %d, %s\n%s\nwant\n%s", status, errs, out, want)
+	}
+	status, out, _ := new(balancer).ask(t, "proof", "-json")
+	var got api.Proof
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != exitFailed || !reflect.DeepEqual(got, proved()) {
+		t.Errorf("exit %d, %v: %+v", status, err, got)
 	}
 }
 
@@ -56,7 +81,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

@@ -108,18 +108,22 @@ func (g *Group) piles() []pile {
 	return out
 }
 
-// fill lays out a plan: each slot goes to the node that would hold the least
-// by its weight with one more client, in connections, then in bound clients,
-// then to the next in turn. A tie for the first slot goes to who has the fewest
-// connections open now; for all slots that would deal two in a row to one node, and
-// the second of them on top of a client that is on its way there already.
+// fill lays out a plan.
 func (g *Group) fill() []NodeID {
 	piles := g.piles()
 	if len(piles) == 0 {
 		return []NodeID{}
 	}
+	return g.layOut(piles, planLength(piles))
+}
+
+// layOut deals slots onto the piles. Each goes to the node that would hold the
+// least by its weight with one more client, in connections, then in bound clients,
+// then to the next in turn. A tie for the first slot goes to who has the fewest
+// connections open now; for all slots that would deal two in a row to one node, and
+// the second of them on top of a client that is on its way there already.
+func (g *Group) layOut(piles []pile, length int) []NodeID {
 	worth := g.worth()
-	length := planLength(piles)
 	slots := make([]NodeID, 0, length)
 	for range length {
 		best := 0

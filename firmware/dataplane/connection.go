@@ -3,6 +3,7 @@ package dataplane
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +22,10 @@ const (
 	ctaStatus        = 3
 	ctaProtoInfo     = 4
 	ctaMark          = 8
+	ctaCountersOrig  = 9
+	ctaCountersReply = 10
 	ctaID            = 12
+	ctaTimestamp     = 20
 	ctaMarkMask      = 21
 
 	ctaTupleIP, ctaTupleProto                     = 1, 2
@@ -30,6 +34,8 @@ const (
 	ctaProtoNumber, ctaSourcePort, ctaDestination = 1, 2, 3
 	ctaProtoInfoTCP                               = 1
 	ctaTCPState                                   = 1
+	ctaCounterBytes                               = 2
+	ctaTimestampStart, ctaTimestampStop           = 1, 2
 
 	statusExpected  = 1 << 0
 	statusSeenReply = 1 << 1
@@ -47,6 +53,10 @@ type connection struct {
 	mark            Mark
 	status          uint32
 	state           uint8
+	// bytes from and to the client, IP headers included; began and ended by the
+	// wall clock. Only dumps and the event of the end have them.
+	sent, received uint64
+	began, ended   time.Time
 	// tuples as they came, to name the entry in a request
 	rawOriginal []byte
 }
@@ -103,6 +113,12 @@ func (c *connection) parse(message []byte) {
 			c.reply.parse(v)
 		case kind == ctaProtoInfo:
 			c.parseState(v)
+		case kind == ctaCountersOrig:
+			c.sent = number(v, ctaCounterBytes)
+		case kind == ctaCountersReply:
+			c.received = number(v, ctaCounterBytes)
+		case kind == ctaTimestamp:
+			c.began, c.ended = instant(number(v, ctaTimestampStart)), instant(number(v, ctaTimestampStop))
 		case len(v) != 4:
 		case kind == ctaStatus:
 			c.status = binary.BigEndian.Uint32(v)
@@ -112,6 +128,23 @@ func (c *connection) parse(message []byte) {
 			c.id = binary.BigEndian.Uint32(v)
 		}
 	})
+}
+
+// number is the 64-bit value of one attribute among those of b; 0 without it.
+func number(b []byte, wanted uint16) (n uint64) {
+	attributes(b, func(kind uint16, v []byte) {
+		if kind == wanted && len(v) == 8 {
+			n = binary.BigEndian.Uint64(v)
+		}
+	})
+	return n
+}
+
+func instant(ns uint64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(ns))
 }
 
 func (c *connection) parseState(b []byte) {

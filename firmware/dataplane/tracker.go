@@ -45,6 +45,9 @@ type Event struct {
 	// Refused is of a Closed event: the node answered the first packet with a RST.
 	// A client that takes its own first packet back by a RST looks the same.
 	Refused bool
+	// Ended is what is known of a connection once the kernel forgets it, some
+	// seconds after it closed; nil in every other event.
+	Ended *Connection
 }
 
 // Batch is what happened in about ten milliseconds.
@@ -180,7 +183,14 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			return
 		}
 		switch {
-		case kind == ctSubsystem|ctDelete, c.over():
+		case kind == ctSubsystem|ctDelete:
+			ev := c.event(Closed)
+			if c.carried() {
+				ended := c.describe()
+				ev.Ended = &ended
+			}
+			events = append(events, ev)
+		case c.over():
 			events = append(events, c.event(Closed))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))

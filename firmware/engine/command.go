@@ -18,6 +18,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/daemon"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event/incident"
 )
 
 // Command is the program balancerd: it balances in the network namespace that
@@ -29,6 +30,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
 	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
 	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
+	resolv := flags.String("resolv", "/etc/resolv.conf", "file that names the network's name servers")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
 	if err := daemon.ParseFlags(flags, args); err != nil {
 		return err
@@ -65,14 +67,17 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	}
 	defer notify.Stop()
 	e, err := New(Options{
-		Configuration: config.File{Path: *path, Kept: filepath.Join(*state, "config.toml"), Limits: limits},
-		StateDir:      *state,
-		ServicesFile:  *services,
-		Network:       wire.NewClient(*netd).Network,
-		Kernel:        table,
-		Witness:       witness,
-		Now:           time.Now,
-		Log:           log,
+		Configuration:  config.File{Path: *path, Kept: filepath.Join(*state, "config.toml"), Limits: limits},
+		StateDir:       *state,
+		ServicesFile:   *services,
+		Network:        wire.NewClient(*netd).Network,
+		Kernel:         table,
+		Witness:        witness,
+		EachConnection: dataplane.EachConnection,
+		ResolvConf:     *resolv,
+		Pace:           incident.DefaultPace(),
+		Now:            time.Now,
+		Log:            log,
 	})
 	if err != nil {
 		return err

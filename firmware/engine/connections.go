@@ -17,6 +17,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 		return
 	}
 	for _, ev := range b.Events {
+		if ev.Ended != nil {
+			e.history.transfers.put(*ev.Ended)
+		}
 		g, id := e.byVIP[ev.VirtualAddress], balance.NodeID(ev.Mark)
 		if ev.Kind != dataplane.Opened && !ev.Replied {
 			e.complaint(ev, now)
@@ -27,6 +30,7 @@ func (e *Engine) connections(b dataplane.Batch) {
 			e.open[ev.ID] = struct{}{}
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
+				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
 			}
 			if m := e.members[id]; m != nil {
 				e.learnOpened(m, ev, now)

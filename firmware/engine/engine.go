@@ -11,6 +11,8 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -19,6 +21,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
 	"spoolgate/firmware/mistake"
 )
@@ -35,8 +38,14 @@ type Options struct {
 	Kernel  Kernel
 	// Witness shows packets that tell of mistakes; nil where there is none.
 	Witness Witness
-	Now     func() time.Time
-	Log     *slog.Logger
+	// EachConnection calls see for each open connection.
+	EachConnection func(see func(dataplane.Connection)) error
+	// ResolvConf names the name servers of the network: resolv.conf(5).
+	ResolvConf string
+	// Pace is how incidents follow each other.
+	Pace incident.Pace
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Configuration is where the configuration comes from; config.File is the real one.
@@ -54,12 +63,16 @@ type Configuration interface {
 type Engine struct {
 	opts      Options
 	log       *event.Log
+	book      *incident.Book // belongs to the loop
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
 	snapshots *wire.Feed[api.Snapshot]
+	looks     chan []api.NameCheck // at names
+	// siteResolvers are those of the configuration.
+	siteResolvers atomic.Pointer[[]netip.Addr]
 
 	// What follows belongs to the loop.
 	config     config.Config
@@ -75,7 +88,9 @@ type Engine struct {
 	startedAt  time.Time
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
-	dirty      bool                // the snapshot is out of date
+	history    history
+	names      names
+	dirty      bool // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
 	refusedAt  time.Time        // when it did
@@ -115,8 +130,8 @@ type member struct {
 	group   *group
 	machine *health.Machine
 	health  api.Health // as last told
-	// evidence is what its clients complained of.
-	evidence health.Evidence
+	// complaints are those of its clients.
+	complaints health.Evidence
 }
 
 type probed struct {
@@ -130,7 +145,8 @@ type moveKey struct {
 	cause    balance.Cause
 }
 
-const keptEvents = 2000
+// keptEvents are in memory and on the medium: some 2 MB of each.
+const keptEvents = 4096
 
 // New loads the configuration and adopts what the kernel has. Nothing is
 // changed yet.
@@ -139,14 +155,17 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	log, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
-		log:       event.NewLog(keptEvents, opts.Now),
+		log:       log,
+		book:      incident.NewBook(opts.Pace, log.Kept(), opts.Now()),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		requests:  make(chan func()),
+		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
@@ -155,8 +174,12 @@ func New(opts Options) (*Engine, error) {
 	}
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
+	e.names = e.newNames()
 	if err := e.start(); err != nil {
 		return nil, err
+	}
+	if unkept != nil {
+		e.eventsUnkept(unkept)
 	}
 	return e, nil
 }

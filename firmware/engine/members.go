@@ -216,6 +216,7 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 	}
 	e.source.avoid(vips)
 	e.keepMistakes()
+	e.nameGroups()
 }
 
 func rule(g config.Group) health.Rule {
@@ -270,6 +271,7 @@ func (e *Engine) reload() error {
 		addresses = append(addresses, t.Address)
 	}
 	e.suspicion.Keep(addresses, round(c))
+	e.report(e.book.Keep(e.configured, e.opts.Now())...)
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
 	for id, m := range before {
@@ -278,6 +280,16 @@ func (e *Engine) reload() error {
 		}
 	}
 	return nil
+}
+
+// configured reports whether there is a group, and a node in it if one is named.
+func (e *Engine) configured(groupName, nodeName string) bool {
+	for _, g := range e.groups {
+		if g.Name == groupName {
+			return nodeName == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == nodeName })
+		}
+	}
+	return false
 }
 
 // inUse notes whether the configuration that was written is the one in use, or what

@@ -50,6 +50,9 @@ func TestMistakeIsToldOnceShownAndCleared(t *testing.T) {
 	if len(shown) != 1 || shown[0].Kind != event.NodePort || shown[0].Node != "A" || !shown[0].Since.After(start) {
 		t.Errorf("shown are %+v", shown)
 	}
+	if open := b.book.Open(); len(open) != 1 || open[0].Kind != event.NodePort || open[0].Title != "Node A refuses port 5610 to MFDs, although its checks are answered" {
+		t.Errorf("open incidents are %+v", open)
+	}
 	if h := b.node("A").Health; h != api.Up {
 		t.Errorf("A is %s", h)
 	}
@@ -57,6 +60,9 @@ func TestMistakeIsToldOnceShownAndCleared(t *testing.T) {
 	b.wantTold(event.NodePort, "warning: ", "notice: node A serves MFDs on port 5610 now")
 	if shown := b.last().Groups[0].Mistakes; len(shown) > 0 {
 		t.Errorf("still shown are %+v", shown)
+	}
+	if open := b.book.Open(); len(open) > 0 {
+		t.Errorf("open incidents are still %+v", open)
 	}
 }
 
@@ -153,15 +159,15 @@ func TestComplaintIsOpenUntilEveryPortHasAnswered(t *testing.T) {
 	b.round(api.Open)
 	m := b.member("198.18.0.11")
 	b.meets("198.18.0.11", serves5610)
-	if m.evidence.Open() {
+	if m.complaints.Open() {
 		t.Error("an MFD that was served complains")
 	}
 	b.meets("198.18.0.11", refuses5610)
-	if !m.evidence.Open() || b.member("198.18.0.12").evidence.Open() {
+	if !m.complaints.Open() || b.member("198.18.0.12").complaints.Open() {
 		t.Error("a refused MFD complains of its node, and of no other")
 	}
 	b.probe("198.18.0.11", api.Open)
-	if m.evidence.Open() {
+	if m.complaints.Open() {
 		t.Error("every port has answered since")
 	}
 }

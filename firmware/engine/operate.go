@@ -109,7 +109,7 @@ func (e *Engine) tellService(m *member) {
 	for i, other := range m.group.members {
 		if other == m {
 			s := m.group.policy.Nodes()[i]
-			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name,
+			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
 				Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
 		}
 	}
@@ -117,9 +117,11 @@ func (e *Engine) tellService(m *member) {
 }
 
 func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
+	was, _ := g.policy.Lookup(mfd, e.opts.Now())
 	if err := g.policy.MoveClient(mfd, to.id, e.opts.Now()); err != nil {
 		return api.Done{}, refusal(err)
 	}
+	e.movedBy(g, mfd, was.Node, to.id, balance.Operator)
 	b := dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: mfd, Mark: dataplane.Mark(to.id), Left: g.Affinity}
 	if err := e.opts.Kernel.Bind([]dataplane.Binding{b}); err != nil {
 		return api.Done{}, err
@@ -131,9 +133,11 @@ func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
 }
 
 func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
+	was, _ := g.policy.Lookup(mfd, e.opts.Now())
 	if err := g.policy.Forget(mfd, e.opts.Now()); err != nil {
 		return api.Done{}, refusal(err)
 	}
+	e.movedBy(g, mfd, was.Node, 0, balance.Operator)
 	if err := e.opts.Kernel.Forget([]dataplane.Binding{{VirtualAddress: g.VirtualAddress, Client: mfd}}); err != nil {
 		return api.Done{}, err
 	}
@@ -158,8 +162,7 @@ func (e *Engine) clients(query string) ([]api.BoundClient, error) {
 			if node != "" && !strings.EqualFold(e.name(c.Node), node) {
 				continue
 			}
-			out = append(out, api.BoundClient{Group: g.Name, Address: c.Address, Node: e.name(c.Node), Why: c.Why.Text(e.name),
-				Since: c.Since, Left: api.Duration(c.Ends.Sub(now).Round(time.Second)), Connections: c.Open})
+			out = append(out, e.boundClient(g, c, now))
 		}
 	}
 	return out, nil

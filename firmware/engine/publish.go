@@ -36,6 +36,7 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 		shown.Mistakes = e.mistakesOf(g)
 		s.Groups = append(s.Groups, shown)
 	}
+	s.Incidents = e.book.Open()
 	return s
 }
 

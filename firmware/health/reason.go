@@ -27,7 +27,7 @@ func (m *Machine) reason() string {
 	case api.Down:
 		switch {
 		case worst != nil && worst.misses > 0:
-			return fmt.Sprintf("port %d %s %s in a row", worst.number, words(worst.probe()), times(worst.misses))
+			return fmt.Sprintf("port %d %s %s in a row", worst.number, Words(worst.probe()), times(worst.misses))
 		case worst != nil:
 			return worst.sentence()
 		}
@@ -42,13 +42,13 @@ func (m *Machine) reason() string {
 		return worst.sentence() + m.missed(worst)
 	case api.Starting:
 		if worst != nil {
-			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.rule.UpDelay)
+			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.upDelay()) + m.heldBack()
 		}
 		if m.answers.IsZero() {
-			return fmt.Sprintf("not every port has answered yet; the up-delay of %v starts when all do", m.rule.UpDelay)
+			return fmt.Sprintf("not every port has answered yet; the up-delay of %v starts when all do", m.upDelay()) + m.heldBack()
 		}
 		left := max(m.upAt().Sub(m.now), 0)
-		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds())
+		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds()) + m.heldBack()
 	}
 	if worst == nil {
 		return "not every port has been probed yet"
@@ -63,10 +63,11 @@ func (m *Machine) missed(p *port) string {
 	return fmt.Sprintf(": miss %d of %d", p.misses, m.rule.misses())
 }
 
-func (p *port) sentence() string { return fmt.Sprintf("port %d %s", p.number, words(p.probe())) }
+func (p *port) sentence() string { return fmt.Sprintf("port %d %s", p.number, Words(p.probe())) }
 
-// words is what a probe's end looks like to somebody who stands before the rack.
-func words(p api.Probe) string {
+// Words is what a probe's end looks like to somebody who stands before the rack, as
+// a clause whose subject is the port.
+func Words(p api.Probe) string {
 	what := map[api.Outcome]string{
 		api.Open:        "answered",
 		api.Refused:     "refused the connection",

@@ -16,7 +16,7 @@ func (e *Engine) complaint(ev dataplane.Event, now time.Time) {
 		return
 	}
 	s := m.machine.Status()
-	if m.evidence.Complain(now, s) {
+	if m.complaints.Complain(now, s) {
 		e.probeNow(m, s)
 	}
 	e.learnUnserved(m, s, ev, now)
@@ -24,10 +24,10 @@ func (e *Engine) complaint(ev dataplane.Event, now time.Time) {
 
 // follow probes a node again whose clients complained, while it fails.
 func (e *Engine) follow(m *member, now time.Time) {
-	if !m.evidence.Open() {
+	if !m.complaints.Open() {
 		return
 	}
-	if s := m.machine.Status(); m.evidence.Follow(now, s, m.group.Checks.Interval) {
+	if s := m.machine.Status(); m.complaints.Follow(now, s, m.group.Checks.Interval) {
 		e.probeNow(m, s)
 	}
 }

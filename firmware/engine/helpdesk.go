@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/dataplane"
+)
+
+// shown is how many transfers and moves of one MFD are told.
+const shown = 20
+
+// aboutMFD is everything that is known of one MFD.
+func (e *Engine) aboutMFD(a netip.Addr, open []dataplane.Connection) api.MFD {
+	now := e.opts.Now()
+	m := api.MFD{Address: a, Bound: []api.BoundMFD{}, Open: []api.OpenConnection{}, Transfers: []api.Transfer{}, Moves: []api.Moved{}}
+	for _, g := range e.groups {
+		if c, bound := g.policy.Lookup(a, now); bound {
+			m.Bound = append(m.Bound, api.BoundMFD{BoundClient: e.boundClient(g, c, now), VirtualAddress: g.VirtualAddress,
+				SeenAs: g.seenAs(a), NodeState: g.nodeState(c.Node)})
+		}
+	}
+	for _, c := range open {
+		m.Open = append(m.Open, e.openConnection(c))
+	}
+	slices.SortFunc(m.Open, func(x, y api.OpenConnection) int { return x.Since.Compare(y.Since) })
+	for c := range e.history.transfers.newest {
+		if c.Client == a && len(m.Transfers) < shown {
+			m.Transfers = append(m.Transfers, api.Transfer{OpenConnection: e.openConnection(c), Ended: c.Ended})
+		}
+	}
+	for c := range e.history.moves.newest {
+		if c.client == a && len(m.Moves) < shown {
+			m.Moves = append(m.Moves, c.Moved)
+		}
+	}
+	return m
+}
+
+// seenAs is the address under which the group's nodes see an MFD: one for all its
+// ports (requirement: "must appear under a single source IP address").
+func (g *group) seenAs(a netip.Addr) netip.Addr {
+	itself := slices.ContainsFunc(g.members, func(m *member) bool { return m.Address == a })
+	if g.Mode == config.Transparent && !itself {
+		return a
+	}
+	return g.VirtualAddress
+}
+
+// nodeState says whether a node serves those who are bound to it.
+func (g *group) nodeState(id balance.NodeID) string {
+	for i, n := range g.policy.Nodes() {
+		if n.ID != id {
+			continue
+		}
+		text := string(g.members[i].machine.Status().Health) + ", " + lower(string(n.Service))
+		if !slices.Contains(g.policy.Up(), id) {
+			text += ": it gets another node at its next connection"
+		}
+		return text
+	}
+	return "removed: it gets another node at its next connection"
+}
+
+func (e *Engine) openConnection(c dataplane.Connection) api.OpenConnection {
+	name := "a removed group"
+	if g := e.byVIP[c.VirtualAddress]; g != nil {
+		name = g.Name
+	}
+	return api.OpenConnection{Group: name, Node: e.name(balance.NodeID(c.Mark)), Port: c.Port, Data: c.Related,
+		Since: c.Began, Sent: c.Sent, Received: c.Received, SeenAs: c.SeenAs}
+}
+
+func (e *Engine) boundClient(g *group, c balance.Client, now time.Time) api.BoundClient {
+	return api.BoundClient{Group: g.Name, Address: c.Address, Node: e.name(c.Node), Why: c.Why.Text(e.name),
+		Since: c.Since, Left: api.Duration(c.Ends.Sub(now).Round(time.Second)), Connections: c.Open}
+}
+
+// rehearse says what would follow if a node left now.
+func (e *Engine) rehearse(m *member) (api.Rehearsal, error) {
+	r, err := m.group.policy.Rehearse(m.id)
+	if err != nil {
+		return api.Rehearsal{}, refusal(err)
+	}
+	out := api.Rehearsal{Group: m.group.Name, Node: m.Name, Moves: r.Moves, Cut: r.Cut, Holds: map[string]int{}}
+	var holds []string
+	for _, other := range m.group.members {
+		if n, ok := r.Holds[other.id]; ok {
+			out.Holds[other.Name] = n
+			holds = append(holds, fmt.Sprintf("%s would hold %d", other.Name, n))
+		}
+	}
+	out.Text = fmt.Sprintf("if %s goes now: %s move, %s are reset, %s", m.Name, count(r.Moves, "MFD"), count(r.Cut, "open connection"), strings.Join(holds, ", "))
+	if !r.Serves {
+		out.Text = fmt.Sprintf("if %s goes now nobody can print: no other node of group %s takes MFDs", m.Name, m.group.Name)
+	}
+	return out, nil
+}
+
+// serveMFD looks at the kernel's connections before it comes into the loop: there
+// may be tens of thousands.
+func (e *Engine) serveMFD(w http.ResponseWriter, r *http.Request) {
+	a, err := mfdAddress(r)
+	if err != nil {
+		wire.Answer(w, nil, err)
+		return
+	}
+	var open []dataplane.Connection
+	err = e.opts.EachConnection(func(c dataplane.Connection) {
+		if c.Client == a {
+			open = append(open, c)
+		}
+	})
+	reply(e, w, r, func() (any, error) {
+		if err != nil {
+			return nil, err
+		}
+		return e.aboutMFD(a, open), nil
+	})
+}
+
+// mfdAddress is the MFD that the path names.
+func mfdAddress(r *http.Request) (netip.Addr, error) {
+	a, err := netip.ParseAddr(r.PathValue("address"))
+	if err != nil {
+		return a, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address of an MFD", r.PathValue("address")), Do: "Write it like 192.0.2.77"}
+	}
+	return a.Unmap(), nil
+}
