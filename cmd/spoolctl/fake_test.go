@@ -28,7 +28,8 @@ func snapshot() api.Snapshot {
 		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
 		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute), UpDelay: api.Duration(2 * time.Minute),
 			Ports: []string{"21", "5011-5025"}, State: api.NoSpare, Clients: 6, Connections: 1,
-			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), b}},
+			Nodes:    []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), b},
+			Mistakes: []api.Mistake{{Kind: "node.port", Node: "A", Text: "node A refuses port 5610 to MFDs", Since: now.Add(-time.Minute)}}},
 			{Name: "scan", VirtualAddress: netip.MustParseAddr("198.18.0.20"), Mode: "transparent", Affinity: api.Duration(time.Hour), Ports: []string{"21"}, State: api.OK,
 				Nodes: []api.Node{node("A", "198.18.0.21", api.Unknown, api.InService)}}},
 	}

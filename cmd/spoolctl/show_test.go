@@ -18,6 +18,7 @@ print 198.18.0.10, masked, window 30m0s, ports 21 5011-5025: 6 bound MFDs, 1 ope
 NODE  ADDRESS      HEALTH  SERVICE         FOR   MFDS  OPEN  REASON
 A     198.18.0.11  Up      Out of service  1m0s  3     2     stopped by the operator
 B     198.18.0.12  Down    In service      1m0s  3     2     port 5022 refused the connection 3 times in a row
+Seen for 1m0s: node A refuses port 5610 to MFDs
 
 scan 198.18.0.20, transparent, window 1h0m0s, ports 21: 0 bound MFDs, 0 open connections
 NODE  ADDRESS      HEALTH   SERVICE     FOR   MFDS  OPEN  REASON

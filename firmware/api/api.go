@@ -80,6 +80,7 @@ type Group struct {
 	Clients        int        `json:"clients"`     // bound MFDs
 	Connections    int        `json:"connections"` // open
 	Nodes          []Node     `json:"nodes"`
+	Mistakes       []Mistake  `json:"mistakes,omitempty"` // that are there now, the oldest first
 }
 
 // Node is one server of a group.

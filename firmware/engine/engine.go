@@ -24,6 +24,7 @@ import (
 	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
 	"spoolgate/firmware/health/flight"
+	"spoolgate/firmware/mistake"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
@@ -42,6 +43,8 @@ type Options struct {
 	// no netd to ask; nil where nobody can tell.
 	Has    func(netip.Addr) bool
 	Kernel Kernel
+	// Witness shows packets that tell of mistakes; nil where there is none.
+	Witness Witness
 	// EachConnection calls see for each open connection.
 	EachConnection func(see func(dataplane.Connection)) error
 	// ResolvConf names the name servers of the network: resolv.conf(5).
@@ -111,6 +114,7 @@ type Engine struct {
 	services   serviceWatch
 	stubborn   map[netip.Addr]bool // an event told of them
 	box        judged
+	mistakes   *mistake.Book
 }
 
 // group is one group while it runs.
@@ -136,6 +140,8 @@ type member struct {
 	group   *group
 	machine *health.Machine
 	health  api.Health // as last told
+	// complaints are those of its clients.
+	complaints health.Evidence
 }
 
 type probed struct {
@@ -181,6 +187,7 @@ func New(opts Options) (*Engine, error) {
 		moves:     map[moveKey]int{},
 		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile},
+		mistakes:  mistake.NewBook(),
 	}
 	e.names = e.newNames()
 	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}

@@ -36,6 +36,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	}()
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() { e.followWitness(ctx) })
 	followers.Go(func() { e.followNames(ctx, e.looks) })
 	defer e.names.responder.Close()
 	followers.Go(func() {
@@ -117,6 +118,7 @@ func (e *Engine) tick() {
 		if m.machine.Tick(now) {
 			e.judge(m)
 		}
+		e.follow(m, now)
 	}
 	for _, g := range e.groups {
 		for _, id := range g.policy.Emptied(now) {
@@ -135,6 +137,7 @@ func (e *Engine) tick() {
 	e.tickNames(now)
 	e.tellMoves()
 	e.tellStubborn()
+	e.tellMistakes(e.mistakes.Tick(now))
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}

@@ -35,7 +35,9 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 	}
 	repeats := e.flights.Repeats()
 	for _, g := range e.groups {
-		s.Groups = append(s.Groups, e.groupSnapshot(g, repeats))
+		shown := e.groupSnapshot(g, repeats)
+		shown.Mistakes = e.mistakesOf(g)
+		s.Groups = append(s.Groups, shown)
 	}
 	s.Incidents = e.book.Open()
 	return s
