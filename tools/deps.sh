@@ -16,6 +16,7 @@ iputils-arping
 kmod
 mtools
 nftables
+samba
 systemd
 u-boot-tools
 udhcpd

@@ -48,7 +48,7 @@ func (p *Prober) Probe(ctx context.Context, target netip.AddrPort) api.Probe {
 	}
 	result := api.Probe{Time: p.Now()}
 	result.Outcome, result.Detail, result.RTT = p.probe(ctx, target)
-	if result.Outcome == api.TimedOut && absent(target.Addr()) {
+	if result.Outcome == api.TimedOut && Absent(target.Addr()) {
 		result.Outcome = api.Absent
 	}
 	return result
