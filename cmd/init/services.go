@@ -54,7 +54,7 @@ func services(webDevice string) []service {
 			sockets: []supervise.Socket{own("netd")},
 		},
 		{
-			name: "balancerd", critical: true, state: true,
+			name: "balancerd", critical: true, state: true, groups: []string{keyGroup},
 			args:    []string{"-config", configPath, "-state", stateOf("balancerd")},
 			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw, supervise.NetBindService},
 			sockets: []supervise.Socket{own("balancerd")},

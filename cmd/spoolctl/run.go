@@ -14,6 +14,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
+	"spoolgate/firmware/secret"
 )
 
 // defaultSocket is where init has the balancer listen.
@@ -31,6 +32,7 @@ type call struct {
 	group  string
 	to     string    // where the box has its configuration
 	netd   string    // socket of netd
+	key    string    // file with the key of the box
 	in     io.Reader // of a file named "-"
 }
 
@@ -63,7 +65,7 @@ func commands() []command {
 		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
 		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
 		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},
-		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd"}, help: "put a configuration in place and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
+		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "key"}, help: "put a configuration in place, its passwords encrypted, and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
 	}
 }
 
@@ -137,6 +139,7 @@ func parse(args []string, c *call, socket *string) (words []string, err error) {
 	fs.StringVar(&c.group, "group", "", "")
 	fs.StringVar(&c.to, "to", defaultConfig, "")
 	fs.StringVar(&c.netd, "netd", defaultNetd, "")
+	fs.StringVar(&c.key, "key", secret.DefaultPath, "")
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {
 			return nil, err
@@ -166,7 +169,7 @@ func choose(words []string, c *call) (command, error) {
 				return command{}, err
 			}
 		}
-		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd} {
+		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd, "key": c.key != secret.DefaultPath} {
 			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {
 				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
 			}
@@ -188,7 +191,7 @@ func unanswered(err error, daemon, flagName, usual string) error {
 
 // flagValues are the words for what flags of single commands take.
 func flagValues() map[string]string {
-	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH"}
+	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH", "key": "FILE"}
 }
 
 func usage(w io.Writer) {
@@ -207,7 +210,8 @@ func usage(w io.Writer) {
 	t.Flush()
 	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
 		"PATH of -socket is "+defaultSocket+" and that of -netd is "+defaultNetd+"\n"+
-		"unless given; FILE of -to is "+defaultConfig+".\n"+
+		"unless given; FILE of -to is "+defaultConfig+",\n"+
+		"that of -key, the key of the box, "+secret.DefaultPath+".\n"+
 		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
 		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }
