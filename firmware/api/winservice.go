@@ -35,7 +35,7 @@ const (
 
 // WindowsAnswer is one answer about one service.
 type WindowsAnswer struct {
-	Time   time.Time    `json:"time"`
+	Name   string       `json:"name"`
 	State  WindowsState `json:"state"`
 	Detail string       `json:"detail,omitempty"` // such as the code of an error
 }

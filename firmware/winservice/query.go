@@ -10,20 +10,13 @@ import (
 	"spoolgate/firmware/api"
 )
 
-// Answer is what a server said of one service.
-type Answer struct {
-	Name   string
-	State  api.WindowsState
-	Detail string
-}
-
 // Query asks for the states of services, in their order, until the deadline of
 // ctx. A server that does not answer is a *Failure, and none of them is known. A
 // held session that turns out to be broken says nothing of the server, which may
 // have been restarted meanwhile: it is opened anew once.
-func (s *Session) Query(ctx context.Context, names []string) ([]Answer, error) {
-	return retry(ctx, s, managerConnect, func(l *link) ([]Answer, error) {
-		out := make([]Answer, 0, len(names))
+func (s *Session) Query(ctx context.Context, names []string) ([]api.WindowsAnswer, error) {
+	return retry(ctx, s, managerConnect, func(l *link) ([]api.WindowsAnswer, error) {
+		out := make([]api.WindowsAnswer, 0, len(names))
 		for _, name := range names {
 			a, err := l.state(ctx, name)
 			if err != nil {
@@ -61,7 +54,7 @@ func retry[T any](ctx context.Context, s *Session, access uint32, ask func(*link
 
 // state asks for one service. Its handle is closed again: Windows removes a
 // service, as an update of the print system does, only when nobody holds one.
-func (l *link) state(ctx context.Context, name string) (Answer, error) {
+func (l *link) state(ctx context.Context, name string) (api.WindowsAnswer, error) {
 	ctx = context.WithoutCancel(ctx) // the connection's deadline ends it
 	service, err := l.manager.OpenServiceW(ctx, &svcctl.OpenServiceWRequest{
 		ServiceManager: l.handle, ServiceName: name, DesiredAccess: serviceStatus,
@@ -70,33 +63,33 @@ func (l *link) state(ctx context.Context, name string) (Answer, error) {
 		return refusal(name, code), nil
 	}
 	if err != nil {
-		return Answer{}, err
+		return api.WindowsAnswer{}, err
 	}
 	status, err := l.manager.QueryServiceStatus(ctx, &svcctl.QueryServiceStatusRequest{Service: service.Service})
 	code := returned(status, func(r *svcctl.QueryServiceStatusResponse) uint32 { return r.Return })
 	if err != nil && code == 0 {
-		return Answer{}, err
+		return api.WindowsAnswer{}, err
 	}
 	if _, err := l.manager.CloseService(ctx, &svcctl.CloseServiceRequest{ServiceObject: service.Service}); err != nil {
-		return Answer{}, fmt.Errorf("close service %s: %w", name, err)
+		return api.WindowsAnswer{}, fmt.Errorf("close service %s: %w", name, err)
 	}
 	if code != 0 {
 		return refusal(name, code), nil
 	}
 	if status.ServiceStatus == nil {
-		return Answer{name, api.WindowsProtocolError, "an answer without a state"}, nil
+		return api.WindowsAnswer{Name: name, State: api.WindowsProtocolError, Detail: "an answer without a state"}, nil
 	}
-	return Answer{Name: name, State: state(status.ServiceStatus.CurrentState)}, nil
+	return api.WindowsAnswer{Name: name, State: state(status.ServiceStatus.CurrentState)}, nil
 }
 
-func refusal(name string, code uint32) Answer {
+func refusal(name string, code uint32) api.WindowsAnswer {
 	switch code {
 	case accessDenied:
-		return Answer{name, api.WindowsAccessDenied, "the account may not ask for the state of this service"}
+		return api.WindowsAnswer{Name: name, State: api.WindowsAccessDenied, Detail: "the account may not ask for the state of this service"}
 	case noSuchService:
-		return Answer{name, api.WindowsUnknown, ""}
+		return api.WindowsAnswer{Name: name, State: api.WindowsUnknown}
 	}
-	return Answer{name, api.WindowsProtocolError, fmt.Sprintf("the Service Control Manager answers error %d", code)}
+	return api.WindowsAnswer{Name: name, State: api.WindowsProtocolError, Detail: fmt.Sprintf("the Service Control Manager answers error %d", code)}
 }
 
 // state is the word for a dwCurrentState, MS-SCMR 2.2.47.

@@ -69,7 +69,7 @@ func (b *bench) session(a Account) *Session {
 }
 
 // query asks from the box.
-func (b *bench) query(s *Session, names ...string) (answers []Answer, err error) {
+func (b *bench) query(s *Session, names ...string) (answers []api.WindowsAnswer, err error) {
 	b.Helper()
 	b.must(b.box.Do(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
