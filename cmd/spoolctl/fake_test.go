@@ -21,11 +21,16 @@ func snapshot() api.Snapshot {
 		return api.Node{Name: name, Address: netip.MustParseAddr(address), Weight: 1, Health: h, HealthReason: "port 5022 refused the connection 3 times in a row", HealthSince: now.Add(-time.Hour),
 			Service: s, ServiceReason: "stopped by the operator", ServiceSince: now.Add(-time.Minute), Clients: 3, Connections: 2}
 	}
+	b := node("B", "198.18.0.12", api.Down, api.InService)
+	b.Services = []api.WindowsService{
+		{Name: "YSoftSQ-SPOC", State: api.WindowsStopPending, Since: now.Add(-2 * time.Second), Last: now, Counts: true},
+		{Name: "YSoftSQ-TS", State: api.WindowsWrongPassword, Detail: "said by 198.18.0.11", Since: now.Add(-time.Minute), Last: now},
+	}
 	return api.Snapshot{Version: 7, Time: now,
 		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
 		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute),
 			Ports: []string{"21", "5011-5025"}, State: api.NoSpare, Clients: 6, Connections: 1,
-			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), node("B", "198.18.0.12", api.Down, api.InService)}},
+			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), b}},
 			{Name: "scan", VirtualAddress: netip.MustParseAddr("198.18.0.20"), Mode: "transparent", Affinity: api.Duration(time.Hour), Ports: []string{"21"}, State: api.OK,
 				Nodes: []api.Node{node("A", "198.18.0.21", api.Unknown, api.InService)}}},
 	}
@@ -39,6 +44,11 @@ func bound() []api.BoundClient {
 func probed() []api.PortProbes {
 	return []api.PortProbes{{Group: "print", Node: "B", Port: 5022, Probes: []api.Probe{
 		{Time: now, Outcome: api.Open, RTT: api.Duration(312456)}, {Time: now.Add(5 * time.Second), Outcome: api.Unreachable, Detail: "host unreachable, from 198.18.0.1"}}}}
+}
+
+func onNode() []api.FoundService {
+	return []api.FoundService{{Name: "Spooler", Display: "Print Spooler", State: api.WindowsRunning},
+		{Name: "YSoftSQ-TS", Display: "YSoft SafeQ Terminal Server", State: api.WindowsStopped, Watched: true}}
 }
 
 func known() api.MFD {
@@ -77,6 +87,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/snapshot", snapshot())
 	give("GET /v1/clients", found)
 	give("GET /v1/groups/print/nodes/B/probes", probed())
+	give("GET /v1/groups/print/nodes/B/services", onNode())
 	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})
 	give("GET /v1/mfds/198.18.1.20", known())
 	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})

@@ -57,6 +57,8 @@ func commands() []command {
 			help: "everything known of one MFD: node and why, open connections, last transfers, moves, the address that the nodes see"},
 		{name: "rehearse", args: "NODE", least: 1, most: 1, help: "what would follow if a node left now: who moves, and where to", run: rehearse},
 		{name: "probes", args: "NODE", least: 1, most: 1, help: "the last 60 probes of each port of a node", run: probes},
+		{name: "services", args: "NODE", least: 1, most: 1, run: services,
+			help: "the Windows services that a node has, those that are watched marked"},
 		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
 		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,
 			help: "take a node out: gently (bound MFDs stay until their window ends), move (they move at their next connection, open ones finish), stop (open connections are cut)"},

@@ -54,6 +54,9 @@ func status(ctx context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
+		if err := c.watched(s.Time, g.Nodes...); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -104,7 +107,11 @@ func probes(ctx context.Context, c *call) error {
 	if c.json {
 		return c.printJSON(ports)
 	}
-	return c.table(func(w io.Writer) {
+	s, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.table(func(w io.Writer) {
 		fmt.Fprint(w, "PORT\tTIME\tOUTCOME\tROUND TRIP\tDETAIL\n")
 		for _, p := range ports {
 			for _, one := range p.Probes {
@@ -116,6 +123,10 @@ func probes(ctx context.Context, c *call) error {
 			}
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return c.watched(s.Time, named(s, group, node)...)
 }
 
 func events(ctx context.Context, c *call) error {

@@ -19,21 +19,34 @@ NODE  ADDRESS      HEALTH  SERVICE         FOR   MFDS  OPEN  REASON
 A     198.18.0.11  Up      Out of service  1m0s  3     2     stopped by the operator
 B     198.18.0.12  Down    In service      1m0s  3     2     port 5022 refused the connection 3 times in a row
 
+%
+
 scan 198.18.0.20, transparent, window 1h0m0s, ports 21: 0 bound MFDs, 0 open connections
 NODE  ADDRESS      HEALTH   SERVICE     FOR   MFDS  OPEN  REASON
 A     198.18.0.21  Unknown  In service  1m0s  3     2     port 5022 refused the connection 3 times in a row
 `
 
+func watchedText() string {
+	asked := now.Local().Format(time.TimeOnly)
+	return "NODE  WINDOWS SERVICE  STATE           FOR   MISSES  ASKED     DETAIL\n" +
+		"B     YSoftSQ-SPOC     stop pending    2s    0       " + asked + "  \n" +
+		"B     YSoftSQ-TS       wrong password  1m0s  0       " + asked + "  does not count: said by 198.18.0.11\n"
+}
+
 func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 	at := func(d time.Duration, layout string) string { return now.Add(d).Local().Format(layout) }
 	for words, want := range map[string]string{
-		"status": statusText,
+		"status": strings.Replace(statusText, "%\n", watchedText(), 1),
 		"who": `MFD          GROUP  NODE  FOR    WINDOW LEFT  OPEN  WHY
 198.18.1.20  print  A     1m30s  30m0s        2     fewest connections at its first contact
 `,
 		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
 			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
-			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
+			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n\n" + watchedText(),
+		"services B": `NAME        DISPLAY NAME                 STATE    WATCHED
+Spooler     Print Spooler                running  
+YSoftSQ-TS  YSoft SafeQ Terminal Server  stopped  yes
+`,
 		"events":     at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
 		"test B":     "done as asked.\n",
 		"rehearse B": "if B goes now: 61 MFDs move, A would hold 118.\n",
@@ -65,7 +78,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "mfd 198.18.1.20": known(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "services B": onNode(), "events": happened(), "mfd 198.18.1.20": known(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

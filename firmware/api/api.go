@@ -100,6 +100,8 @@ type Node struct {
 	Connections int    `json:"connections"` // open
 	Dealt       uint64 `json:"dealt"`       // first contacts since start
 	Ports       []Port `json:"ports"`
+	// Services are the watched Windows services; empty when none is.
+	Services []WindowsService `json:"services,omitempty"`
 }
 
 // Port is one probed port of a node.

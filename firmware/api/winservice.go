@@ -48,6 +48,7 @@ type WindowsService struct {
 	Since  time.Time    `json:"since,omitzero"` // the state is this one
 	Last   time.Time    `json:"last,omitzero"`  // asked
 	Misses int          `json:"misses"`         // consecutive answers that were none
+	Counts bool         `json:"counts"`         // for the node's health; not while its state could never be read
 }
 
 // FoundService is a service that a node has.

@@ -20,6 +20,8 @@ import (
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/secret"
+	"spoolgate/firmware/winservice"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
@@ -34,8 +36,11 @@ type Options struct {
 	Kernel  Kernel
 	// Connections are the open connections of a client.
 	Connections func(client netip.Addr) ([]dataplane.Connection, error)
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Key opens the passwords of the configuration; the zero Key only those that
+	// are not sealed.
+	Key secret.Key
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Configuration is where the configuration comes from; config.File is the real one.
@@ -58,6 +63,8 @@ type Engine struct {
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
+	windows   *winservice.Schedule
+	answers   chan windowsAnswers
 	snapshots *wire.Feed[api.Snapshot]
 
 	// What follows belongs to the loop.
@@ -114,6 +121,7 @@ type member struct {
 	group   *group
 	machine *health.Machine
 	health  api.Health // as last told
+	blind   string     // the services that can't be judged, as last told
 }
 
 type probed struct {
@@ -145,12 +153,14 @@ func New(opts Options) (*Engine, error) {
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		requests:  make(chan func()),
 		probes:    make(chan probed),
+		answers:   make(chan windowsAnswers),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
 		services:  serviceWatch{path: opts.ServicesFile},
 	}
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
+	e.windows = winservice.NewSchedule(winservice.Way{Source: e.source.find, Absent: health.Absent})
 	if err := e.start(); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/secret"
 )
 
 var (
@@ -139,6 +140,7 @@ type box struct {
 	kept   string // the last good one
 	dir    string
 	file   string // of init
+	key    secret.Key
 	at     time.Time
 	next   uint64 // number of the next connection
 }
@@ -162,7 +164,7 @@ func (b *box) restart() {
 	b.Helper()
 	e, err := New(Options{
 		Configuration: b,
-		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel,
+		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel, Key: b.key,
 		Now: func() time.Time { return b.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

@@ -23,6 +23,12 @@ func (e *Engine) probed(p probed) {
 	e.dirty = true
 }
 
+// probeNow probes a node and asks for its services at once, beside their turn.
+func (e *Engine) probeNow(m *member) {
+	e.schedule.Now(m.Address)
+	e.windows.Now(m.Address)
+}
+
 // doubts tells all members when the box begins or ends to suspect itself.
 func (e *Engine) doubts(now time.Time) {
 	v := e.suspicion.Verdict()

@@ -37,7 +37,7 @@ func (e *Engine) start() error {
 	now := e.opts.Now()
 	for _, m := range e.members {
 		if !fresh {
-			m.machine = health.NewMachineFrom(rule(m.group.Group), prior(m, kernel, record), now)
+			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), prior(m, kernel, record), now)
 		}
 		e.judge(m)
 	}
@@ -68,6 +68,7 @@ func (e *Engine) start() error {
 	}
 	e.program()
 	e.schedule.Set(e.targets())
+	e.windows.Set(e.windowsTargets())
 	from := "the kernel, which went on without this daemon"
 	if fresh {
 		from = "the journal"
@@ -183,17 +184,17 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			m := oldMembers[id]
 			switch {
 			case m != nil && m.group == g:
-				m.machine.SetRule(rule(gc), now)
+				m.machine.SetRule(rule(gc, nc), now)
 			case atAddress[nc.Address] != nil:
 				// In another group, or its group has another address: the machine
 				// is the same, and what is known of it holds.
-				m = &member{machine: health.NewMachineFrom(rule(gc), atAddress[nc.Address].machine.Status().Health, now)}
+				m = &member{machine: health.NewMachineFrom(rule(gc, nc), atAddress[nc.Address].machine.Status().Health, now)}
 			case len(oldMembers) > 0:
 				// The right to be Up at the first answer is for nodes that were
 				// there before the box; who joins later may just be starting.
-				m = &member{machine: health.NewMachineFrom(rule(gc), api.Unknown, now)}
+				m = &member{machine: health.NewMachineFrom(rule(gc, nc), api.Unknown, now)}
 			default:
-				m = &member{machine: health.NewMachine(rule(gc), now)}
+				m = &member{machine: health.NewMachine(rule(gc, nc), now)}
 			}
 			m.Node, m.id, m.group = nc, id, g
 			g.members = append(g.members, m)
@@ -217,15 +218,24 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 	e.source.avoid(vips)
 }
 
-func rule(g config.Group) health.Rule {
-	return health.Rule{Ports: g.Checks.Ports, Misses: g.Checks.Misses, UpDelay: g.Checks.UpDelay, Interval: g.Checks.Interval}
+func rule(g config.Group, n config.Node) health.Rule {
+	r := health.Rule{Ports: g.Checks.Ports, Misses: g.Checks.Misses, UpDelay: g.Checks.UpDelay, Interval: g.Checks.Interval}
+	if s := n.Services; s.Watched() {
+		r.Services = health.ServiceRule{Names: s.Names, Any: s.Combine == config.Any, Misses: s.Misses, Interval: s.Interval}
+	}
+	return r
 }
 
-// round is the length of a round of probes over all groups.
+// round is the length of a round of probes and questions over all groups.
 func round(c config.Config) time.Duration {
 	var longest time.Duration
 	for _, g := range c.Groups {
 		longest = max(longest, g.Checks.Interval+g.Checks.Timeout)
+		for _, n := range g.Nodes {
+			if n.Services.Watched() {
+				longest = max(longest, n.Services.Interval+n.Services.Timeout)
+			}
+		}
 	}
 	return longest
 }
@@ -268,7 +278,13 @@ func (e *Engine) reload() error {
 	for _, t := range targets {
 		addresses = append(addresses, t.Address)
 	}
+	for _, m := range e.members {
+		if m.Services.Watched() {
+			addresses = append(addresses, netip.AddrPortFrom(m.Address, windowsPort))
+		}
+	}
 	e.suspicion.Keep(addresses, round(c))
+	e.windows.Set(e.windowsTargets())
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
 	for id, m := range before {
@@ -287,6 +303,7 @@ func (e *Engine) inUse(wrong error) {
 		if err := e.opts.Configuration.Keep(); err != nil {
 			e.opts.Log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
 		}
+		e.tellPlain()
 		return
 	}
 	e.unused = wrong.Error()

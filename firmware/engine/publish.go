@@ -63,7 +63,7 @@ func (g *group) snapshot() api.Group {
 			Name: m.Name, Address: m.Address, Weight: m.Weight,
 			Health: h.Health, HealthReason: h.Reason, HealthSince: h.Since, UpAt: h.UpAt,
 			Service: n.Service, ServiceReason: n.Reason, ServiceSince: n.Since,
-			Serving: n.Serving, Clients: n.Clients, Connections: n.Open, Dealt: n.Dealt, Ports: h.Ports,
+			Serving: n.Serving, Clients: n.Clients, Connections: n.Open, Dealt: n.Dealt, Ports: h.Ports, Services: h.Services,
 		})
 	}
 	return out

@@ -18,7 +18,7 @@ func (m *Machine) Status() Status {
 	}
 	for _, v := range m.services {
 		s.Services = append(s.Services, api.WindowsService{
-			Name: v.name, State: v.answer.State, Detail: v.answer.Detail, Since: v.since, Last: v.last, Misses: v.misses,
+			Name: v.name, State: v.answer.State, Detail: v.answer.Detail, Since: v.since, Last: v.last, Misses: v.misses, Counts: v.read,
 		})
 	}
 	return s

@@ -10,9 +10,14 @@ import (
 // sentence is what is the matter with a service, for somebody who stands before the
 // rack.
 func (s *service) sentence() string {
-	text := fmt.Sprintf("service %s %s", s.name, ServiceWords(s.answer.State))
-	if s.answer.Detail != "" {
-		text += " (" + s.answer.Detail + ")"
+	return ServiceSentence(api.WindowsService{Name: s.name, State: s.answer.State, Detail: s.answer.Detail})
+}
+
+// ServiceSentence says how a service is, and why.
+func ServiceSentence(s api.WindowsService) string {
+	text := fmt.Sprintf("service %s %s", s.Name, ServiceWords(s.State))
+	if s.Detail != "" {
+		text += " (" + s.Detail + ")"
 	}
 	return text
 }

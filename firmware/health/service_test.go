@@ -170,7 +170,7 @@ func TestServicesThatLeaveTheRuleAreForgotten(t *testing.T) {
 func TestStatusSaysSinceWhenAServiceIsInItsState(t *testing.T) {
 	s := begin(t, false).rounds(3, api.Open, api.Up, api.WindowsRunning).rounds(2, api.Open, api.Down, api.WindowsStopped)
 	got := s.m.Status().Services[0]
-	if want := (api.WindowsService{Name: spoc, State: api.WindowsStopped, Since: noon.Add(15 * time.Second), Last: noon.Add(20 * time.Second)}); got != want {
+	if want := (api.WindowsService{Name: spoc, State: api.WindowsStopped, Since: noon.Add(15 * time.Second), Last: noon.Add(20 * time.Second), Counts: true}); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

@@ -14,6 +14,9 @@ func (a Account) String() string { return a.User }
 // GoString is what %#v prints.
 func (a Account) GoString() string { return a.User }
 
+// ofDomain reports whether the account is the same one on every server.
+func (a Account) ofDomain() bool { return strings.ContainsAny(a.User, `\@`) }
+
 func (a Account) credential() login {
 	domain, user, ok := strings.Cut(a.User, `\`)
 	if !ok {

@@ -3,6 +3,7 @@ package winservice
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type bench struct {
 	*testing.T
 	box, node *netns.Namespace
 	server    *windows.Server
+	silent    bool // the server does not answer any more
 }
 
 func newBench(t *testing.T) *bench {
@@ -63,21 +65,33 @@ func (b *bench) serve(options ...string) {
 }
 
 func (b *bench) session(a Account) *Session {
-	s := NewSession(Way{Absent: health.Absent}, nodeIP, a)
+	s := NewSession(b.way(), nodeIP, a)
 	b.Cleanup(s.Close)
 	return s
 }
 
+// way leads from the box.
+func (b *bench) way() Way {
+	in := func(do func() error) error { return b.box.Do(do) }
+	return Way{
+		Absent: func(node netip.Addr) (absent bool) {
+			return in(func() error { absent = health.Absent(node); return nil }) == nil && absent
+		},
+		Dial: func(ctx context.Context, d *net.Dialer, address string) (c net.Conn, err error) {
+			return c, in(func() error { c, err = d.DialContext(ctx, "tcp", address); return err })
+		},
+	}
+}
+
 // query asks from the box.
-func (b *bench) query(s *Session, names ...string) (answers []api.WindowsAnswer, err error) {
-	b.Helper()
-	b.must(b.box.Do(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
-		defer cancel()
-		answers, err = s.Query(ctx, names)
-		return nil
-	}))
-	return answers, err
+func (b *bench) query(s *Session, names ...string) ([]api.WindowsAnswer, error) {
+	patience := 10 * time.Second
+	if b.server == nil || b.silent {
+		patience = time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.Query(ctx, names)
 }
 
 // wantFailure wants this word instead of answers.
@@ -141,6 +155,8 @@ func TestEveryFailureHasItsWord(t *testing.T) {
 			Account{"nobody-here", "guess"}, "", api.WindowsInsecure, "as a guest"},
 		{"a cipher that this box does not have", []string{"server smb3 encryption algorithms = AES-256-GCM"}, right, "",
 			api.WindowsInsecure, "unknown cipher algorithm"},
+		{"too old for the encryption that it insists on", []string{"server min protocol = SMB2_02", "server max protocol = SMB2_10"}, right, "",
+			api.WindowsInsecure, ""},
 		{"SMB 1 only", []string{"server min protocol = NT1", "server max protocol = NT1", "server smb encrypt = off", "server signing = auto"}, right, "",
 			api.WindowsProtocolError, "SMB 1 only"},
 		{"nothing listens", nil, right, "true", api.WindowsRefused, ""},
@@ -177,12 +193,24 @@ func (b *bench) sh(n *netns.Namespace, line string) {
 	b.must(err)
 }
 
+func TestEveryStateOfAServiceHasItsWord(t *testing.T) {
+	for n, want := range []api.WindowsState{
+		api.WindowsProtocolError, api.WindowsStopped, api.WindowsStartPending, api.WindowsStopPending, api.WindowsRunning,
+		api.WindowsContinuePending, api.WindowsPausePending, api.WindowsPaused, api.WindowsProtocolError,
+	} {
+		if got := state(uint32(n)); got != want {
+			t.Errorf("state %d: %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestServerThatFallsSilentTimesOut(t *testing.T) {
 	b := newBench(t)
 	b.serve()
 	s := b.session(right)
 	b.state(s, windows.Spooler)
 	b.must(b.node.Down("node"))
+	b.silent = true
 	b.wantFailure(s, api.WindowsTimedOut)
 }
 
@@ -198,13 +226,10 @@ func TestServicesOfANodeAreFound(t *testing.T) {
 	b := newBench(t)
 	b.serve()
 	s := b.session(right)
-	var found []api.FoundService
-	b.must(b.box.Do(func() (err error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		found, err = s.List(ctx)
-		return err
-	}))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	found, err := s.List(ctx)
+	b.must(err)
 	for _, f := range found {
 		if f.Name == windows.Spooler && f.Display != "" && f.State == api.WindowsRunning {
 			return

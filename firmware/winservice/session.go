@@ -27,8 +27,11 @@ type Way struct {
 	// Source picks the box's own address to ask from, as health.Prober does. Nil
 	// leaves the choice to the kernel.
 	Source func(node netip.Addr) netip.Addr
-	// Absent reports whether nobody on the network answers for an address.
+	// Absent reports whether nobody on the network answers for an address; nil
+	// knows of none.
 	Absent func(node netip.Addr) bool
+	// Dial makes the connections; nil is net.Dialer's.
+	Dial func(ctx context.Context, d *net.Dialer, address string) (net.Conn, error)
 }
 
 // Session asks one server. It logs in at the first question and stays logged in,
@@ -40,6 +43,7 @@ type Session struct {
 	way     Way
 	node    netip.Addr
 	account Account
+	gate    *gate // of the account; nil for none
 	open    *link
 }
 
@@ -104,9 +108,15 @@ func (s *Session) login(ctx context.Context, access uint32) (*link, error) {
 	// The library runs the session for as long as the context of its opening.
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	l := &link{wire: w, access: access, end: end}
-	if err := l.start(alive, s.account, s.node); err != nil {
+	err = s.gate.pass(ctx, s.node, func() error {
+		if err := l.start(alive, s.account, s.node); err != nil {
+			return w.judge(err)
+		}
+		return nil
+	})
+	if err != nil {
 		l.close()
-		return nil, w.judge(err)
+		return nil, err
 	}
 	w.free()
 	return l, nil

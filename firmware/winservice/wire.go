@@ -17,7 +17,7 @@ import (
 // wire is the connection of a session. It remembers what broke it, which the
 // library replaces by words of its own.
 type wire struct {
-	*net.TCPConn
+	net.Conn
 	used bool
 
 	mu     sync.Mutex
@@ -26,7 +26,7 @@ type wire struct {
 }
 
 func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.TCPConn.Read(b)
+	n, err := w.Conn.Read(b)
 	if err == nil {
 		w.mu.Lock()
 		if err = w.frames.read(b[:n]); err != nil {
@@ -39,7 +39,7 @@ func (w *wire) Read(b []byte) (int, error) {
 }
 
 func (w *wire) Write(b []byte) (int, error) {
-	n, err := w.TCPConn.Write(b)
+	n, err := w.Conn.Write(b)
 	w.note(err)
 	return n, err
 }
@@ -103,11 +103,17 @@ func (s *Session) dial(ctx context.Context) (*wire, error) {
 		}
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	}
-	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(s.node.String(), port))
+	dial := s.way.Dial
+	if dial == nil {
+		dial = func(ctx context.Context, d *net.Dialer, address string) (net.Conn, error) {
+			return d.DialContext(ctx, "tcp", address)
+		}
+	}
+	c, err := dial(ctx, &d, net.JoinHostPort(s.node.String(), port))
 	if err != nil {
 		return nil, s.undialled(ctx, err)
 	}
-	return &wire{TCPConn: c.(*net.TCPConn)}, nil
+	return &wire{Conn: c}, nil
 }
 
 func (s *Session) undialled(ctx context.Context, err error) error {

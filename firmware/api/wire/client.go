@@ -110,6 +110,11 @@ func (c *Client) Probes(ctx context.Context, group, node string) (p []api.PortPr
 	return p, c.do(ctx, http.MethodGet, nodePath(group, node)+"/probes", nil, &p)
 }
 
+// Services returns the Windows services that a node has.
+func (c *Client) Services(ctx context.Context, group, node string) (s []api.FoundService, err error) {
+	return s, c.do(ctx, http.MethodGet, nodePath(group, node)+"/services", nil, &s)
+}
+
 // ProbeNow has a node probed at once, ahead of its schedule.
 func (c *Client) ProbeNow(ctx context.Context, group, node string) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)

@@ -136,6 +136,9 @@ func (s *Server) Run() error {
 			return c.Close()
 		})
 		if err == nil {
+			// Samba starts the process that answers with the first question, which a
+			// server that refuses everybody does not hear.
+			_ = s.control("status")
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -152,6 +155,11 @@ func (s *Server) SetSpooler(running bool) error {
 	if running {
 		verb = "start"
 	}
+	return s.control(verb)
+}
+
+// control is what an administrator does with the service Spooler.
+func (s *Server) control(verb string) error {
 	_, err := s.ns.Output("net", "rpc", "service", verb, Spooler, "-s", s.Conf(), "-I", s.at.String(), "-U", administrator+"%"+Password)
 	return err
 }
