@@ -159,7 +159,11 @@ func events(ctx context.Context, c *call) error {
 }
 
 func (c *call) printEvent(e api.Event) {
-	fmt.Fprintf(c.out, "%s  %-7s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Severity, e.Text)
+	text := e.Text
+	if e.Incident != 0 {
+		text += fmt.Sprintf(" (#%d)", e.Incident)
+	}
+	fmt.Fprintf(c.out, "%s  %-7s  %s\n", e.Time.Local().Format("2006-01-02 15:04:05"), e.Severity, text)
 }
 
 func ago(now, then time.Time) string {

@@ -47,7 +47,9 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 Spooler     Print Spooler                running  
 YSoftSQ-TS  YSoft SafeQ Terminal Server  stopped  yes
 `,
-		"events":     at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused\n",
+		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused (#4)\n",
+		"incidents": "\n#4 warning: Node B of group print is Down (for 1m0s)\n  Cause: B is Down: port 5022 refused\n  MFDs moved: 61\n  Seen: 61 MFDs now on A\n  Do: Look at the server\n" +
+			"\n#3 alert: Nobody can print (over since " + at(-time.Hour, time.DateTime) + ", lasted 1h0m0s)\n  Cause: x\n  It came 3 times since " + at(-2*time.Hour, time.DateTime) + "\n",
 		"test B":     "done as asked.\n",
 		"rehearse B": "if B goes now: 61 MFDs move, A would hold 118.\n",
 		"mfd 198.18.1.20": "198.18.1.20 is on node A of group print for 1m30s: fewest connections at its first contact.\n" +
@@ -69,6 +71,19 @@ YSoftSQ-TS  YSoft SafeQ Terminal Server  stopped  yes
 	}
 }
 
+func TestProofFailsWhenASentenceIsNotMet(t *testing.T) {
+	want := "The requirement, as seen at " + now.Local().Format(time.DateTime) + "\n\nTerminal Failover, group print\n  pass: \"a minimum of 30 minutes\"\n      the window is 30m0s\n" +
+		"\nTerminal Failover\n  fail: \"reporting\"\n      no reporter is configured\n"
+	if status, out, errs := new(balancer).ask(t, "proof"); status != exitFailed || out != want || !strings.Contains(errs, "1 sentence of the requirement not met") {
+		t.Errorf("exit %d, %s\n%s\nwant\n%s", status, errs, out, want)
+	}
+	status, out, _ := new(balancer).ask(t, "proof", "-json")
+	var got api.Proof
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != exitFailed || !reflect.DeepEqual(got, proved()) {
+		t.Errorf("exit %d, %v: %+v", status, err, got)
+	}
+}
+
 func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 	status, out, errs := new(balancer).ask(t, "events", "-follow")
 	if status != exitFailed || strings.Count(out, "\n") != 2 || !strings.Contains(errs, "ended: EOF") {
@@ -78,7 +93,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "services B": onNode(), "events": happened(), "mfd 198.18.1.20": known(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "services B": onNode(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

@@ -48,6 +48,8 @@ type Snapshot struct {
 	Time    time.Time `json:"time"`
 	Box     Box       `json:"box"`
 	Groups  []Group   `json:"groups"`
+	// Incidents are those that last, the gravest first.
+	Incidents []Incident `json:"incidents,omitempty"`
 }
 
 // Box is the box as a whole.
@@ -162,7 +164,18 @@ type Event struct {
 	Severity string    `json:"severity"` // info, notice, warning, alert
 	Group    string    `json:"group,omitempty"`
 	Node     string    `json:"node,omitempty"`
-	Text     string    `json:"text"` // what happened, why, and what to do
+	// State is what the thing is now, for events of a changed state: a Health, a
+	// Service or a BoxState.
+	State string `json:"state,omitempty"`
+	// From is the node that MFDs left because it did not serve.
+	From string `json:"from,omitempty"`
+	// Count is how many MFDs moved or connections were cut.
+	Count int `json:"count,omitempty"`
+	// Evidence is what was seen that says so.
+	Evidence []string `json:"evidence,omitempty"`
+	Text     string   `json:"text"` // what happened, why, and what to do
+	// Incident is the trouble that the event belongs to; 0 for none.
+	Incident uint64 `json:"incident,omitempty"`
 }
 
 // DrainVerb is how a node leaves service.

@@ -109,7 +109,9 @@ func (f File) opened(text []byte) ([]byte, error) {
 	})
 }
 
-func unconfigured() Config { return Config{Hostname: defaultHostname} }
+func unconfigured() Config {
+	return Config{Hostname: defaultHostname, Naming: Naming{Interval: defaultNamingInterval, TTL: defaultNamingTTL}}
+}
 
 func load(path string, limits Limits) (Config, error) {
 	text, err := readFile(path)

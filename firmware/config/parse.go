@@ -39,6 +39,8 @@ func read(r *report, values map[string]any, limits Limits) Config {
 		Hostname:   readHostname(root),
 		Service:    readInterface(root.table("service"), false),
 		Management: readInterface(root.table("management"), true),
+		Naming:     readNaming(root.table("naming"), limits),
+		Report:     readReport(root.table("report")),
 	}
 	groups := root.tables("group")
 	for i, g := range groups {

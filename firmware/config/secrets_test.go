@@ -76,6 +76,35 @@ func TestSealingHidesEveryPasswordAndChangesNothingElse(t *testing.T) {
 	}
 }
 
+func TestPasswordsOfReportersAreSealedToo(t *testing.T) {
+	text := smallest + `
+[report.snmp]
+server = "192.0.2.60"
+community = "hidden-1"
+[report.mail]
+server = "192.0.2.61"
+user = "a"
+password = "hidden-2"
+from = "a@b.example"
+to = ["c@b.example"]
+[report.webhook]
+url = "https://hidden-3.example/"
+secret = "hidden-4"
+[report.metrics]
+token = "hidden-5"
+`
+	if _, err := Parse([]byte(text), Required()); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := Seal([]byte(text), Required(), newKey(t))
+	if err != nil || bytes.Contains(sealed, []byte("hidden")) || bytes.Count(sealed, []byte("sealed-1:")) != 5 {
+		t.Errorf("%v\n%s", err, sealed)
+	}
+	if _, err := Parse(sealed, Required()); err != nil {
+		t.Errorf("the sealed one is refused: %v", err)
+	}
+}
+
 func TestSealingKeepsCommentsAndLayout(t *testing.T) {
 	const text = "# mine\n" + smallest + "\n\t[group.services] # asked\naccount='a'\n  password =  %  # of a\n\n#end"
 	sealed, err := Seal([]byte(strings.Replace(text, "%", "'P # w'", 1)), Required(), newKey(t))

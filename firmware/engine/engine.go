@@ -11,6 +11,8 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -19,6 +21,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
 	"spoolgate/firmware/secret"
 	"spoolgate/firmware/winservice"
@@ -29,13 +32,23 @@ type Options struct {
 	Configuration Configuration
 	// StateDir holds the journal of who is where.
 	StateDir string
+	// Forgetful says why StateDir is not the folder that was asked for, and forgets
+	// at the next start; nil when it is.
+	Forgetful error
 	// ServicesFile is where init tells how the daemons fare; empty for none.
 	ServicesFile string
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
-	Kernel  Kernel
-	// Connections are the open connections of a client.
-	Connections func(client netip.Addr) ([]dataplane.Connection, error)
+	// Has tells whether an interface of the machine has an address, where there is
+	// no netd to ask; nil where nobody can tell.
+	Has    func(netip.Addr) bool
+	Kernel Kernel
+	// EachConnection calls see for each open connection.
+	EachConnection func(see func(dataplane.Connection)) error
+	// ResolvConf names the name servers of the network: resolv.conf(5).
+	ResolvConf string
+	// Pace is how incidents follow each other.
+	Pace incident.Pace
 	// Key opens the passwords of the configuration; the zero Key only those that
 	// are not sealed.
 	Key secret.Key
@@ -58,6 +71,7 @@ type Configuration interface {
 type Engine struct {
 	opts      Options
 	log       *event.Log
+	book      *incident.Book // belongs to the loop
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
 	source    *sourceFinder
@@ -66,10 +80,14 @@ type Engine struct {
 	windows   *winservice.Schedule
 	answers   chan windowsAnswers
 	snapshots *wire.Feed[api.Snapshot]
+	looks     chan []api.NameCheck // at names
+	// siteResolvers are those of the configuration.
+	siteResolvers atomic.Pointer[[]netip.Addr]
 
 	// What follows belongs to the loop.
 	config     config.Config
 	unused     string // why the configuration that was written is not the one in use
+	plain      bool   // a password in it is not encrypted
 	groups     []*group
 	members    map[balance.NodeID]*member
 	byVIP      map[netip.Addr]*group
@@ -82,6 +100,7 @@ type Engine struct {
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
 	history    history
+	names      names
 	dirty      bool // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
@@ -135,7 +154,8 @@ type moveKey struct {
 	cause    balance.Cause
 }
 
-const keptEvents = 2000
+// keptEvents are in memory and on the medium: some 2 MB of each.
+const keptEvents = 4096
 
 // New loads the configuration and adopts what the kernel has. Nothing is
 // changed yet.
@@ -144,14 +164,17 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	log, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
-		log:       event.NewLog(keptEvents, opts.Now),
+		log:       log,
+		book:      incident.NewBook(opts.Pace, log.Kept(), opts.Now()),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		requests:  make(chan func()),
+		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
 		answers:   make(chan windowsAnswers),
 		open:      map[uint64]struct{}{},
@@ -161,8 +184,16 @@ func New(opts Options) (*Engine, error) {
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
 	e.windows = winservice.NewSchedule(winservice.Way{Source: e.source.find, Absent: health.Absent})
+	e.names = e.newNames()
 	if err := e.start(); err != nil {
 		return nil, err
+	}
+	if unkept != nil {
+		e.eventsUnkept(unkept)
+	}
+	if opts.Forgetful != nil {
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
+			Text: "the folder for what is remembered can't be used; MFDs are served, and who is where, what was drained and what happened is forgotten at the next start: " + opts.Forgetful.Error()})
 	}
 	return e, nil
 }

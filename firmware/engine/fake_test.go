@@ -15,6 +15,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
 	"spoolgate/firmware/secret"
 )
@@ -164,7 +165,7 @@ func (b *box) restart() {
 	b.Helper()
 	e, err := New(Options{
 		Configuration: b,
-		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel, Key: b.key,
+		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel, Key: b.key, Pace: incident.DefaultPace(),
 		Now: func() time.Time { return b.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
@@ -290,8 +291,8 @@ func (b *box) node(name string) api.Node {
 // told returns the texts of all events of a kind.
 func (b *box) told(kind string) (texts []string) {
 	all, _ := b.log.After(0)
-	for _, ev := range all {
-		if ev.Kind == kind {
+	for _, r := range all {
+		if ev := r.Event; ev.Kind == kind {
 			texts = append(texts, cmp.Or(ev.Severity, "none")+": "+ev.Text)
 		}
 	}

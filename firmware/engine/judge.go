@@ -7,6 +7,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
 )
 
 // probed takes the result of a probe.
@@ -82,8 +83,24 @@ func (e *Engine) judge(m *member) {
 	case s.Health == api.Checking, was == api.Checking && s.Health == api.Up:
 		severity = event.Info
 	}
-	e.tell(event.Event{Kind: event.NodeHealth, Severity: severity, Group: m.group.Name, Node: m.Name,
-		Text: fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason)})
+	e.tell(event.Event{Kind: event.NodeHealth, Severity: severity, Group: m.group.Name, Node: m.Name, State: string(s.Health),
+		Text: fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason), Evidence: m.evidence(s)})
+}
+
+// evidence is what the last probes of a node that is Down say of each port, and of each service.
+func (m *member) evidence(s health.Status) (lines []string) {
+	if s.Health != api.Down {
+		return nil
+	}
+	for _, p := range s.Ports {
+		if last := m.machine.Probes(p.Port); len(last) > 0 {
+			lines = append(lines, fmt.Sprintf("port %d %s", p.Port, health.Words(last[len(last)-1])))
+		}
+	}
+	for _, v := range s.Services {
+		lines = append(lines, health.ServiceSentence(v))
+	}
+	return lines
 }
 
 // groupVerdict answers "can people print now, and is there a spare?". It is
@@ -110,7 +127,7 @@ func groupVerdict(g *group) (state api.BoxState, reason string, final bool) {
 	case serving == 0 && unknown == len(g.members):
 		return api.NothingServing, "the first probes are under way", final
 	case serving == 0:
-		return api.NothingServing, "no node takes MFDs: " + lost, final
+		return api.NothingServing, lastResort(g), final
 	case serving == 1 && len(g.members) == 1:
 		return api.NoSpare, "only one node is configured; a second one would be a spare", final
 	case serving == 1:
@@ -119,6 +136,26 @@ func groupVerdict(g *group) (state api.BoxState, reason string, final bool) {
 		return api.OK, fmt.Sprintf("%d of %d nodes serve; %s", serving, len(g.members), lost), final
 	}
 	return api.OK, fmt.Sprintf("all %d nodes serve", serving), final
+}
+
+// lastResort says why no node takes MFDs, and what is tried. A Starting node is not
+// taken before its time (requirement: "Node shall not be considered up immediately
+// but after defined time"): a server that accepts before it can serve loses jobs,
+// and an MFD that is refused tries again.
+func lastResort(g *group) string {
+	text := "no node takes MFDs, which are refused and try again: "
+	for i, n := range g.policy.Nodes() {
+		m, s := g.members[i], g.members[i].machine.Status()
+		if i > 0 {
+			text += "; "
+		}
+		if s.Health == api.Up || s.Health == api.Checking {
+			text += fmt.Sprintf("%s is %s: return it to service", m.Name, lower(string(n.Service)))
+			continue
+		}
+		text += fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason)
+	}
+	return text + fmt.Sprintf(". Every node is probed every %v; the first that answers for its up-delay serves", g.Checks.Interval)
 }
 
 var rank = map[api.BoxState]int{api.OK: 0, api.NoSpare: 1, api.NothingServing: 2}
@@ -143,7 +180,7 @@ func (e *Engine) verdicts() {
 		}
 		if final && g.told != state {
 			g.told = state
-			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(state), Group: g.Name,
+			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(state), Group: g.Name, State: string(state),
 				Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
 		}
 		g.state.reason = reason
@@ -180,8 +217,11 @@ func severityOf(s api.BoxState) string {
 func (e *Engine) tellMoves() {
 	for k, n := range e.moves {
 		why := balance.Why{Cause: k.cause, From: k.from}.Text(e.name)
-		ev := event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: k.group.Name, Node: e.name(k.to),
+		ev := event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: k.group.Name, Node: e.name(k.to), Count: n,
 			Text: fmt.Sprintf("%s now on %s: %s", count(n, "MFD"), e.name(k.to), why)}
+		if k.cause == balance.NodeLeft {
+			ev.From = e.name(k.from)
+		}
 		if k.cause == balance.Unexplained {
 			ev.Kind, ev.Severity = event.ClientFault, event.Alert
 			ev.Text += ". This must not happen: save a support bundle and report it"

@@ -29,11 +29,11 @@ func TestVerdictSaysWhetherPeopleCanPrintAndWhetherThereIsASpare(t *testing.T) {
 		{"all serve", twoNodes, nil, nil, api.OK, "all 2 nodes serve"},
 		{"one of two is down", twoNodes, []string{"198.18.0.11"}, nil, api.NoSpare, "one node carries everything: A is Down"},
 		{"one of two is taken out", twoNodes, nil, []string{"198.18.0.12"}, api.NoSpare, "one node carries everything: B is out of service"},
-		{"both are gone", twoNodes, []string{"198.18.0.11"}, []string{"198.18.0.12"}, api.NothingServing, "no node takes MFDs: A is Down; B is out of service"},
+		{"both are gone", twoNodes, []string{"198.18.0.11"}, []string{"198.18.0.12"}, api.NothingServing, "no node takes MFDs, which are refused and try again: A is Down: port 5555 refused the connection 3 times in a row; B is out of service: return it to service. Every node is probed every 5s; the first that answers for its up-delay serves"},
 		{"the worse group counts", twoGroups, nil, nil, api.NoSpare, "scan: only one node is configured; a second one would be a spare"},
 		{"two troubles", twoGroups, []string{"198.18.0.12"}, nil, api.NoSpare,
 			"print: one node carries everything: B is Down; scan: only one node is configured; a second one would be a spare"},
-		{"a group without", twoGroups, []string{"198.18.0.21"}, nil, api.NothingServing, "scan: no node takes MFDs: A is Down"},
+		{"a group without", twoGroups, []string{"198.18.0.21"}, nil, api.NothingServing, "scan: no node takes MFDs, which are refused and try again: A is Down: port 5555 refused the connection 3 times in a row. Every node is probed every 5s; the first that answers for its up-delay serves"},
 		{"no configuration", "", nil, nil, api.NothingServing, "this box has no configuration yet"},
 	}
 	for _, tt := range tests {

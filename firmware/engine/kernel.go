@@ -209,7 +209,7 @@ func (e *Engine) cut(m *member) {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Warning, Group: m.group.Name, Node: m.Name,
 			Text: "open connections to " + m.Name + " could not be cut; MFDs notice by their own time-outs: " + err.Error()})
 	case n > 0:
-		e.tell(event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name,
+		e.tell(event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Count: n,
 			Text: count(n, "open connection") + " to " + m.Name + " cut; the MFDs connect again, to a node that serves"})
 	}
 }

@@ -37,6 +37,15 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	}()
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() { e.followNames(ctx, e.looks) })
+	defer e.names.responder.Close()
+	followers.Go(func() {
+		e.log.Keep(ctx, func(err error) {
+			if e.ask(ctx, func() { e.eventsUnkept(err) }) != nil {
+				e.opts.Log.Warn("the last events", "err", err)
+			}
+		})
+	})
 	followers.Go(func() {
 		e.schedule.Run(ctx, func(t health.Target, p api.Probe) {
 			select {
@@ -129,33 +138,63 @@ func (e *Engine) tick() {
 		}
 	}
 	e.guard()
+	e.tickNames(now)
 	e.tellMoves()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}
 	e.saveWhenDue()
+	e.report(e.book.Tick(now)...)
 	e.dirty = true
 }
 
-// tell logs an event for people and for the system log.
-func (e *Engine) tell(ev event.Event) {
-	ev = e.log.Add(ev)
-	level := slog.LevelInfo
-	switch ev.Severity {
-	case event.Warning:
-		level = slog.LevelWarn
-	case event.Alert:
-		level = slog.LevelError
+func (e *Engine) changing(do func()) {
+	before := e.dirty
+	e.dirty = false
+	do()
+	if e.dirty {
+		e.program()
+		e.published = time.Time{}
+		e.publish()
 	}
-	e.opts.Log.Log(context.Background(), level, ev.Text, "event", ev.Kind, "group", ev.Group, "node", ev.Node)
-	e.dirty = true
+	e.dirty = e.dirty || before
 }
 
-// ask runs do in the loop and waits for it.
+// tell logs an event for people and for the system log, with the incident that it
+// belongs to.
+func (e *Engine) tell(ev event.Event) { e.report(e.book.Take(ev, e.opts.Now())) }
+
+func (e *Engine) report(reports ...api.Report) {
+	for _, r := range reports {
+		ev := e.log.Add(r).Event
+		level := slog.LevelInfo
+		switch ev.Severity {
+		case event.Warning:
+			level = slog.LevelWarn
+		case event.Alert:
+			level = slog.LevelError
+		}
+		e.opts.Log.Log(context.Background(), level, ev.Text, "event", ev.Kind, "group", ev.Group, "node", ev.Node)
+		e.dirty = true
+	}
+}
+
+// eventsUnkept tells that what happens is not on the medium, or, without an error,
+// that it is again.
+func (e *Engine) eventsUnkept(err error) {
+	ev := event.Event{Kind: event.EventsFault, Severity: event.Notice, Text: "what happens is kept on the medium again"}
+	if err != nil {
+		ev.Severity, ev.Text = event.Warning, "what happens can't be kept on the medium, and is forgotten at the next start: "+err.Error()
+	}
+	e.tell(ev)
+}
+
+// ask runs do in the loop and waits for it. What it changed is in the kernel and in
+// the snapshot before the caller hears that it is done.
 func (e *Engine) ask(ctx context.Context, do func()) error {
 	done := make(chan struct{})
 	select {
-	case e.requests <- func() { do(); close(done) }:
+	case e.requests <- func() { e.changing(do); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():

@@ -76,6 +76,7 @@ func (e *Engine) start() error {
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
 		Text: fmt.Sprintf("balancing %s over %s; %s taken from %s", count(len(e.groups), "group"), count(len(e.members), "node"), count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
+	e.tellPlain()
 	if journalErr != nil {
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
 			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
@@ -216,6 +217,7 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		e.byVIP[gc.VirtualAddress] = g
 	}
 	e.source.avoid(vips)
+	e.nameGroups()
 }
 
 func rule(g config.Group, n config.Node) health.Rule {
@@ -285,6 +287,8 @@ func (e *Engine) reload() error {
 	}
 	e.suspicion.Keep(addresses, round(c))
 	e.windows.Set(e.windowsTargets())
+	e.tellPlain()
+	e.report(e.book.Keep(e.configured, e.opts.Now())...)
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
 	for id, m := range before {
@@ -295,6 +299,16 @@ func (e *Engine) reload() error {
 	return nil
 }
 
+// configured reports whether there is a group, and a node in it if one is named.
+func (e *Engine) configured(groupName, nodeName string) bool {
+	for _, g := range e.groups {
+		if g.Name == groupName {
+			return nodeName == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == nodeName })
+		}
+	}
+	return false
+}
+
 // inUse notes whether the configuration that was written is the one in use, or what
 // is wrong with it.
 func (e *Engine) inUse(wrong error) {
@@ -303,7 +317,6 @@ func (e *Engine) inUse(wrong error) {
 		if err := e.opts.Configuration.Keep(); err != nil {
 			e.opts.Log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
 		}
-		e.tellPlain()
 		return
 	}
 	e.unused = wrong.Error()

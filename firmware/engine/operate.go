@@ -109,7 +109,7 @@ func (e *Engine) tellService(m *member) {
 	for i, other := range m.group.members {
 		if other == m {
 			s := m.group.policy.Nodes()[i]
-			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name,
+			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
 				Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
 		}
 	}

@@ -34,6 +34,7 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 	for _, g := range e.groups {
 		s.Groups = append(s.Groups, g.snapshot())
 	}
+	s.Incidents = e.book.Open()
 	return s
 }
 

@@ -53,6 +53,9 @@ func (e *Engine) followNetwork(ctx context.Context) {
 // they can, or when nobody knows.
 func (e *Engine) unreached(g *group, now time.Time) string {
 	hold, known := e.holds[g.VirtualAddress]
+	if !known && e.opts.Has != nil && !e.opts.Has(g.VirtualAddress) {
+		return fmt.Sprintf("MFDs do not reach the box at %s: no interface of this machine has that address", g.VirtualAddress)
+	}
 	if !known || hold.State == api.Held || hold.State == api.Disputed {
 		return ""
 	}

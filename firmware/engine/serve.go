@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strconv"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
@@ -19,7 +18,15 @@ func (e *Engine) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/snapshot", e.snapshots.ServeLatest)
 	mux.HandleFunc("GET /v1/snapshots", e.snapshots.ServeStream)
-	mux.HandleFunc("GET /v1/events", e.serveEvents)
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		serveLog(e, w, r, func(kept api.Report) api.Event { return kept.Event })
+	})
+	mux.HandleFunc("GET /v1/reports", func(w http.ResponseWriter, r *http.Request) {
+		serveLog(e, w, r, func(kept api.Report) api.Report { return kept })
+	})
+	mux.HandleFunc("GET /v1/incidents", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() ([]api.Incident, error) { return e.incidents(), nil })
+	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() (api.Done, error) {
 			if err := e.reload(); err != nil {
@@ -35,6 +42,18 @@ func (e *Engine) Handler() http.Handler {
 		reply(e, w, r, func() ([]api.BoundClient, error) { return e.clients(r.FormValue("query")) })
 	})
 	mux.HandleFunc("GET /v1/mfds/{address}", e.serveMFD)
+	mux.HandleFunc("GET /v1/proof", e.serveProof)
+	mux.HandleFunc("GET /v1/names", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() (api.Names, error) { return e.names.found, nil })
+	})
+	mux.HandleFunc("GET /v1/names/{address}", func(w http.ResponseWriter, r *http.Request) {
+		a, err := mfdAddress(r)
+		if err != nil {
+			wire.Answer(w, nil, err)
+			return
+		}
+		wire.Answer(w, e.names.looker.Look(r.Context(), api.NameCheck{Address: a}), nil)
+	})
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/rehearsal", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		return e.rehearse(m)
 	}))
@@ -123,34 +142,6 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 		return &api.Error{Status: http.StatusBadRequest, What: "the request can't be read: " + err.Error()}
 	}
 	return nil
-}
-
-func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
-	var after uint64
-	if text := r.FormValue("after"); text != "" {
-		var err error
-		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("after=%q is no number of an event", text)})
-			return
-		}
-	}
-	if r.FormValue("follow") == "" {
-		events, _ := e.log.After(after)
-		if events == nil {
-			events = []api.Event{}
-		}
-		wire.Answer(w, events, nil)
-		return
-	}
-	wire.BeginStream(w)
-	if http.NewResponseController(w).Flush() != nil {
-		return
-	}
-	for ev := range e.log.Follow(r.Context(), after) {
-		if !wire.Send(w, ev) {
-			return
-		}
-	}
 }
 
 func (m *member) probes() []api.PortProbes {

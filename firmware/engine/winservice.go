@@ -136,21 +136,23 @@ func (e *Engine) tellBlind(m *member) {
 		Text: fmt.Sprintf("%s: only its ports are judged, not all its Windows services: %s", m.Name, health.ServiceSentence(first))})
 }
 
-// tellPlain tells of passwords that somebody wrote into the file by hand. Where there
-// is no key nothing can be encrypted.
+// tellPlain tells of passwords that somebody wrote into the file by hand, and when
+// they are encrypted. Where there is no key nothing can be.
 func (e *Engine) tellPlain() {
-	if e.opts.Key.IsZero() {
+	plain := false
+	for _, m := range e.members {
+		plain = plain || m.Services.Password != "" && !m.Services.Password.Sealed()
+	}
+	if plain = plain && !e.opts.Key.IsZero(); plain == e.plain {
 		return
 	}
-	for _, g := range e.groups {
-		for _, m := range g.members {
-			if m.Services.Password != "" && !m.Services.Password.Sealed() {
-				e.tell(event.Event{Kind: event.ConfigPlain, Severity: event.Warning, Group: g.Name,
-					Text: "the configuration has a password that is not encrypted: anybody who gets the file reads it. Put it in place again with spoolctl config apply /data/config.toml"})
-				return
-			}
-		}
+	e.plain = plain
+	if !plain {
+		e.tell(event.Event{Kind: event.ConfigPlain, Severity: event.Notice, Text: "every password of the configuration is encrypted"})
+		return
 	}
+	e.tell(event.Event{Kind: event.ConfigPlain, Severity: event.Warning,
+		Text: "the configuration has a password that is not encrypted: anybody who gets the file reads it. Put it in place again with spoolctl config apply /data/config.toml"})
 }
 
 // listPatience is how long a node may take to list its services.

@@ -5,13 +5,19 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"spoolgate/firmware/api"
 )
 
-func numbers(events []Event) (out []uint64) {
-	for _, e := range events {
-		out = append(out, e.Seq)
+func numbers(reports []api.Report) (out []uint64) {
+	for _, r := range reports {
+		out = append(out, r.Event.Seq)
 	}
 	return out
+}
+
+func report(kind, severity string) api.Report {
+	return api.Report{Event: Event{Kind: kind, Severity: severity, Text: "x"}}
 }
 
 func TestLogKeepsTheLastEvents(t *testing.T) {
@@ -21,7 +27,7 @@ func TestLogKeepsTheLastEvents(t *testing.T) {
 		t.Errorf("an empty log has %v", got)
 	}
 	for range 5 {
-		l.Add(Event{Kind: NodeHealth})
+		l.Add(report(NodeHealth, Info))
 	}
 	tests := []struct {
 		after uint64
@@ -32,9 +38,9 @@ func TestLogKeepsTheLastEvents(t *testing.T) {
 		if !slices.Equal(numbers(got), tt.want) {
 			t.Errorf("after %d: %v, want %v", tt.after, numbers(got), tt.want)
 		}
-		for _, e := range got {
-			if !e.Time.Equal(at) {
-				t.Errorf("stamped %v", e.Time)
+		for _, r := range got {
+			if !r.Event.Time.Equal(at) {
+				t.Errorf("stamped %v", r.Event.Time)
 			}
 		}
 	}
@@ -42,18 +48,18 @@ func TestLogKeepsTheLastEvents(t *testing.T) {
 
 func TestFollowerMissesNothing(t *testing.T) {
 	l := NewLog(1000, time.Now)
-	l.Add(Event{})
+	l.Add(api.Report{})
 	go func() {
 		for range 99 {
-			l.Add(Event{})
+			l.Add(api.Report{})
 		}
 	}()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	want := uint64(0)
-	for e := range l.Follow(ctx, 0) {
-		if want++; e.Seq != want {
-			t.Fatalf("event %d came, want %d", e.Seq, want)
+	for r := range l.Follow(ctx, 0) {
+		if want++; r.Event.Seq != want {
+			t.Fatalf("event %d came, want %d", r.Event.Seq, want)
 		}
 		if want == 100 {
 			cancel()
@@ -61,5 +67,72 @@ func TestFollowerMissesNothing(t *testing.T) {
 	}
 	if want != 100 {
 		t.Errorf("the last event was %d", want)
+	}
+}
+
+// kept opens the log of a folder, has do use it, and closes it in order.
+func kept(t *testing.T, dir string, do func(*Log)) {
+	t.Helper()
+	l, err := OpenLog(dir, 1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Keep(ctx, func(err error) { t.Error(err) })
+	}()
+	do(l)
+	cancel()
+	<-done
+}
+
+func TestOrderlyRestartLosesNoEventAndNoNumber(t *testing.T) {
+	dir := t.TempDir()
+	for run := range 3 {
+		kept(t, dir, func(l *Log) {
+			if got := len(l.Kept()); got != run*10 {
+				t.Errorf("run %d finds %d events", run, got)
+			}
+			for range 10 {
+				l.Add(report(NodeService, Info))
+			}
+		})
+	}
+	kept(t, dir, func(l *Log) {
+		got := numbers(l.Kept())
+		for i, n := range got {
+			if n != uint64(i+1) {
+				t.Fatalf("numbers %v", got)
+			}
+		}
+	})
+}
+
+// What is trouble is on the medium as soon as it was told, whatever happens then.
+func TestTroubleIsOnTheMediumAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	l, err := OpenLog(dir, 1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.Keep(t.Context(), func(err error) { t.Error(err) })
+	l.Add(report(NodeService, Info))
+	told := l.Add(report(NodeHealth, Warning))
+	for end := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		_, found, next, err := OpenJournal(dir, 1000) // as after a power cut now
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(numbers(found), told.Event.Seq) {
+			if next <= told.Event.Seq {
+				t.Errorf("the next one would be %d again", next)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("on the medium are %v", numbers(found))
+		}
 	}
 }

@@ -52,7 +52,8 @@ type Status struct {
 //	          answers for its address long before its services do, so that one whose
 //	          services answer at once was there before the switch let the box in.
 //	Starting  all ports answered, the up-delay runs. A failure stops it; it starts
-//	          anew when all ports answer again. Down after the misses.
+//	          anew when all ports answer again. Down after the misses. For a node that
+//	          goes Down over and over the delay is longer each time (flap.go).
 //	Up        serves.
 //	Checking  was Up, at least one port missed, fewer times than the misses: serves.
 //	Down      a port missed that many times in a row. Starting when all ports answer.
@@ -70,9 +71,10 @@ type Machine struct {
 
 	health  api.Health
 	since   time.Time
-	why     string    // of Up: how it came to be
-	first   bool      // the first-probe rule still holds
-	answers time.Time // all ports answer since; zero when they do not
+	why     string      // of Up: how it came to be
+	first   bool        // the first-probe rule still holds
+	falls   []time.Time // into Down while it served, the recent ones: see flap.go
+	answers time.Time   // all ports answer since; zero when they do not
 	hold    Verdict
 	now     time.Time // of the last call
 
@@ -187,6 +189,7 @@ func (m *Machine) step(now time.Time) (changed bool) {
 	case api.Up, api.Checking:
 		switch {
 		case down && (certain || !m.held(now)):
+			m.fell(now)
 			m.become(api.Down, now)
 		case m.ailing() && m.health == api.Up:
 			m.become(api.Checking, now)
@@ -222,7 +225,7 @@ func (m *Machine) start(now time.Time) {
 	if m.answers.IsZero() || now.Before(m.upAt()) || m.stale(now) {
 		return
 	}
-	m.why = "answered without a failure since " + clock(m.answers) + ", for the whole up-delay of " + m.rule.UpDelay.String()
+	m.why = "answered without a failure since " + clock(m.answers) + ", for the whole up-delay of " + m.upDelay().String()
 	m.become(api.Up, now)
 }
 

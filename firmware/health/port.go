@@ -91,7 +91,7 @@ func (m *Machine) upAt() time.Time {
 	if m.health != api.Starting || m.answers.IsZero() {
 		return time.Time{}
 	}
-	return m.answers.Add(m.rule.UpDelay)
+	return m.answers.Add(m.upDelay())
 }
 
 // Probes returns the last 60 probes of a port, oldest first; nil for a port that

@@ -34,9 +34,9 @@ func (m *Machine) reason() string {
 		case m.halted() != nil && !m.rule.Services.Any:
 			return m.halted().sentence()
 		case worst != nil && m.rule.Services.Any:
-			return fmt.Sprintf("port %d %s", worst.number, words(worst.probe())) + m.aside()
+			return fmt.Sprintf("port %d %s", worst.number, Words(worst.probe())) + m.aside()
 		case worst != nil && worst.misses > 0:
-			return fmt.Sprintf("port %d %s %s in a row", worst.number, words(worst.probe()), times(worst.misses))
+			return fmt.Sprintf("port %d %s %s in a row", worst.number, Words(worst.probe()), times(worst.misses))
 		case worst != nil:
 			return worst.sentence()
 		case m.silentService() != nil:
@@ -58,13 +58,13 @@ func (m *Machine) reason() string {
 			return fmt.Sprintf("%s: the up-delay of %v starts anew when all services run", s.sentence(), m.rule.UpDelay)
 		}
 		if worst != nil {
-			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.rule.UpDelay)
+			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.upDelay()) + m.heldBack()
 		}
 		if m.answers.IsZero() {
-			return fmt.Sprintf("not every port has answered yet; the up-delay of %v starts when all do", m.rule.UpDelay)
+			return fmt.Sprintf("not every port has answered yet; the up-delay of %v starts when all do", m.upDelay()) + m.heldBack()
 		}
 		left := max(m.upAt().Sub(m.now), 0)
-		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds()) + m.aside()
+		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds()) + m.heldBack() + m.aside()
 	}
 	if worst == nil && m.allAnswer() {
 		return "its Windows services have not been asked yet"
@@ -82,10 +82,11 @@ func (m *Machine) missed(p *port) string {
 	return fmt.Sprintf(": miss %d of %d", p.misses, m.rule.misses())
 }
 
-func (p *port) sentence() string { return fmt.Sprintf("port %d %s", p.number, words(p.probe())) }
+func (p *port) sentence() string { return fmt.Sprintf("port %d %s", p.number, Words(p.probe())) }
 
-// words is what a probe's end looks like to somebody who stands before the rack.
-func words(p api.Probe) string {
+// Words is what a probe's end looks like to somebody who stands before the rack, as
+// a clause whose subject is the port.
+func Words(p api.Probe) string {
 	what := map[api.Outcome]string{
 		api.Open:        "answered",
 		api.Refused:     "refused the connection",

@@ -173,7 +173,7 @@ func TestServicesAreListedAndThePasswordStandsNowhere(t *testing.T) {
 	text := fmt.Sprintf("[[group]]\nvirtual_address = %q\nnode = [{ address = %q }, { address = %q }]\n[group.services]\naccount = %q\npassword = %q\nnames = [%q]\n",
 		site.VIP, p.NodeAddress(0), p.NodeAddress(1), windows.User, windows.Password, windows.Spooler)
 	p.must(os.WriteFile(file, []byte(text), 0o600))
-	spoolctl("config", "apply", file, "-to", filepath.Join(p.box.Dir, "config.toml"), "-key", p.box.Key(), "-netd", filepath.Join(p.box.Dir, "balancerd.sock"))
+	spoolctl("config", "apply", file, "-to", filepath.Join(p.box.Dir, "config.toml"), "-key", p.box.Key(), "-netd", filepath.Join(p.box.Dir, "balancerd.sock"), "-reportd", filepath.Join(p.box.Dir, "balancerd.sock"))
 	p.awaitService(api.WindowsRunning)
 	if out := spoolctl("services", "A"); !regexp.MustCompile(`(?m)^Spooler +\S.* running +yes$`).MatchString(out) || !regexp.MustCompile(`(?m)^WINS +\S.* running *$`).MatchString(out) {
 		t.Errorf("the list:\n%s", out)

@@ -1,0 +1,64 @@
+package incident
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/event"
+)
+
+// rule is what is said of a kind of trouble. Kinds without one follow the general
+// rule: an event that is a warning or worse begins an incident of its kind, group
+// and node, and a lesser one of the same ends it.
+type rule struct {
+	// of is the kind whose incident the event ends, where it is another.
+	of string
+	// single trouble has no event of its end: it is over when it has not
+	// happened again for a while.
+	single bool
+	name   string // the title; from the event when empty
+	do     string
+}
+
+var rules = map[string]rule{
+	event.NodeDown: {do: "Look whether the server is on and its services run, and whether a firewall lets this box reach the probed ports. " +
+		"It takes MFDs again by itself when it has answered for the up-delay"},
+	event.GroupState:       {do: "Bring another node into service, or find out why it does not serve"},
+	event.BoxSuspicion:     {name: "This box reaches none of its nodes", do: "Check the cable, the switch port and the VLAN of the service interface"},
+	event.ServiceRestarted: {single: true, name: "A program of this box was started anew", do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
+	event.ClientFault:      {single: true, name: "An MFD changed nodes for no known reason", do: "Save a support bundle and report it"},
+	event.ConfigRefused:    {name: "The configuration that was written is not in use", do: "Correct it; spoolctl config check says what is wrong"},
+	event.ConfigChanged:    {of: event.ConfigRefused},
+	event.ConfigPlain:      {name: "The configuration has a password that is not encrypted", do: "Put it in place again with spoolctl config apply /data/config.toml, which encrypts it"},
+	event.NodeServices: {do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
+		"The node serves as long as its ports answer"},
+	event.NameForward:  {do: "Correct the record at the site's name server. MFDs that know the address are served"},
+	event.NameReverse:  {do: "Correct the record at the site's name server: the print system looks the reverse up"},
+	event.NameServers:  {name: "The site's name servers do not answer", do: "Check them, and naming.resolvers or service.dns. MFDs are served meanwhile"},
+	event.KernelFault:  {name: "The kernel does not do what this box wants of it", do: "Nothing, if it ends by itself. Restart the box, and report it, if it lasts"},
+	event.EventsFault:  {name: "This box can't keep on its medium what happens", do: "MFDs are served on. Replace the medium"},
+	event.JournalFault: {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a power cut would lose their bindings"},
+}
+
+// title is one sentence: what is the matter.
+func (r rule) title(k key, ev api.Event) string {
+	switch {
+	case r.name != "":
+		return r.name
+	case k.kind == event.NodeDown:
+		return fmt.Sprintf("Node %s of group %s is Down", k.node, k.group)
+	case k.kind == event.GroupState && ev.State == string(api.NothingServing):
+		return fmt.Sprintf("Nobody can print through group %s", k.group)
+	case k.kind == event.GroupState:
+		return fmt.Sprintf("Group %s has no spare node", k.group)
+	}
+	sentence := ev.Text
+	for _, end := range []string{": ", "; ", ". "} {
+		sentence, _, _ = strings.Cut(sentence, end)
+	}
+	first, size := utf8.DecodeRuneInString(sentence)
+	return string(unicode.ToUpper(first)) + sentence[size:]
+}
