@@ -17,7 +17,6 @@ const (
 	NodeStart        = "node.start"        // a node started, and how long it took
 	NodeStubborn     = "node.stubborn"     // repeats its SYN-ACK after our RST
 	GroupState       = "group.state"       // OK, No spare, Nothing serving
-	ClientBound      = "client.bound"      // first contact of an MFD
 	ClientMoved      = "client.moved"      // an MFD changed nodes, and why
 	ClientForgotten  = "client.forgotten"  //
 	ClientFault      = "client.fault"      // an MFD changed nodes for no known reason
