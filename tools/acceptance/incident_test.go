@@ -55,7 +55,7 @@ func TestDeadNodeIsOneIncident(t *testing.T) {
 	list := p.incidents("with the moved MFDs", func(l []api.Incident) bool { return len(l) == 1 && l[0].Moved == 5 })
 	i := list[0]
 	if i.Kind != event.NodeDown || i.Node != "A" || !i.Open() || i.Severity != event.Warning || i.Do == "" ||
-		!strings.Contains(i.Cause, "refused the connection 3 times in a row") || !slices.ContainsFunc(i.Evidence, func(e string) bool { return strings.Contains(e, "port 5022 refused") }) {
+		!strings.Contains(i.Cause, "refused the connection 3 times in a row") || !slices.ContainsFunc(i.Evidence, func(e string) bool { return strings.Contains(e, "port 5022 (Terminal Server) refused") }) {
 		t.Errorf("%+v", i)
 	}
 	p.must(p.StartNode(0))
