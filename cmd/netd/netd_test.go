@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -170,6 +171,20 @@ func TestChangedConfigurationRemovesItsOwnAddressesOnly(t *testing.T) {
 	r.Body.Close()
 	if r.StatusCode != 422 {
 		t.Errorf("a wrong configuration is answered with %s", r.Status)
+	}
+}
+
+func TestHangupHasTheAddressesFollowTheConfiguration(t *testing.T) {
+	s := newSite(t)
+	s.configure(static)
+	s.start()
+	s.until("held", virtual(api.Held))
+	for _, last := range []string{"201", "202"} {
+		s.configure(strings.ReplaceAll(static, "0.200", "0."+last))
+		s.must(s.cmd.Process.Signal(syscall.SIGHUP))
+		s.until("the new address held", func(n api.Network) bool {
+			return virtual(api.Held)(n) && n.VirtualAddresses[0].Address == netip.MustParseAddr("198.18.0."+last)
+		})
 	}
 }
 

@@ -33,6 +33,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	}
 	source := config.File{Path: *file, Kept: *kept, Limits: config.Required()}
 	b := &box{source: source, log: log, reload: make(chan config.Config)}
+	hangups := daemon.Hangups(ctx) // before the file is read: it may change just after
 	c, wrong := source.Start()
 	if wrong != nil {
 		log.Error("the configuration is not used", "goes on with", describe(c), "err", wrong)
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 			cancel(err)
 		}
 	}()
+	go b.followHangups(ctx, hangups)
 	for ctx.Err() == nil {
 		c, err := b.runOnce(ctx, beats)
 		if err != nil {
@@ -113,22 +115,47 @@ func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.
 	return next, err
 }
 
-// handler serves GET /v1/network and POST /v1/reload, which reads the
-// configuration again; one with problems is refused with all of them.
+// follow reads the configuration again and has the network follow it; one with
+// problems is refused with all of them.
+func (b *box) follow(ctx context.Context) (api.Done, error) {
+	c, err := b.source.Load()
+	if err != nil {
+		return api.Done{}, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()}
+	}
+	b.keep()
+	select {
+	case b.reload <- c:
+		return api.Done{Text: "the addresses follow the new configuration"}, nil
+	case <-ctx.Done():
+		return api.Done{}, ctx.Err()
+	}
+}
+
+// followHangups does at each SIGHUP what a request would, until ctx ends.
+func (b *box) followHangups(ctx context.Context, hangups <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		d, err := b.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			b.log.Error("the configuration is not followed", "err", err)
+		default:
+			b.log.Info(d.Text)
+		}
+	}
+}
+
+// handler serves GET /v1/network and POST /v1/reload.
 func (b *box) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		c, err := b.source.Load()
-		if err != nil {
-			wire.Answer(w, nil, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()})
-			return
-		}
-		b.keep()
-		select {
-		case b.reload <- c:
-			wire.Answer(w, api.Done{Text: "the addresses follow the new configuration"}, nil)
-		case <-r.Context().Done():
-		}
+		d, err := b.follow(r.Context())
+		wire.Answer(w, d, err)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { b.network.Load().Handler().ServeHTTP(w, r) })
 	return mux
