@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -279,6 +280,35 @@ func TestMissingInterfaceIsNamed(t *testing.T) {
 	n := s.until("held without management", virtual(api.Held))
 	if got := n.Interfaces[1].Trouble; !strings.Contains(got, `no network interface "eth7"; this machine has mgm, svc`) {
 		t.Errorf("trouble: %q", got)
+	}
+}
+
+func TestReloadSaysWhatOfItCannotBeFollowed(t *testing.T) {
+	s := newSite(t)
+	s.configure(static)
+	s.start()
+	s.until("held", virtual(api.Held))
+	reload := func() (status int, answer string) {
+		t.Helper()
+		r, err := s.client.Post("http://netd/v1/reload", "", nil)
+		s.must(err)
+		defer r.Body.Close()
+		text, err := io.ReadAll(r.Body)
+		s.must(err)
+		return r.StatusCode, string(text)
+	}
+	if status, answer := reload(); status != 200 || !strings.Contains(answer, `"the addresses follow the new configuration"`) {
+		t.Errorf("all is well: %d %s", status, answer)
+	}
+	s.must(s.lan.Down("desk"))
+	s.until("the cable is out", func(n api.Network) bool { return !n.Interfaces[1].Carrier })
+	if status, answer := reload(); status != 200 || !strings.Contains(answer, "; management: no link: plug in the cable of mgm") {
+		t.Errorf("without the cable: %d %s", status, answer)
+	}
+	_, err := s.box.Output("ip", "link", "set", "mgm", "name", "usb0")
+	s.must(err)
+	if status, answer := reload(); status != 409 || !strings.Contains(answer, `not all of it can be followed: management: there is no network interface \"mgm\"`) {
+		t.Errorf("without the interface: %d %s", status, answer)
 	}
 }
 

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 		return fmt.Errorf("%w: name the interface towards MFDs and nodes with -service INTERFACE", daemon.ErrUsage)
 	}
 	source := config.File{Path: *file, Kept: *kept, Limits: config.Required()}
-	b := &box{source: source, log: log, reload: make(chan config.Config)}
+	b := &box{source: source, log: log, reload: make(chan change)}
 	hangups := daemon.Hangups(ctx) // before the file is read: it may change just after
 	c, wrong := source.Start()
 	if wrong != nil {
@@ -61,11 +61,15 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	}()
 	go b.followHangups(ctx, hangups)
 	for ctx.Err() == nil {
-		c, err := b.runOnce(ctx, beats)
+		next, err := b.runOnce(ctx, beats)
 		if err != nil {
 			cancel(err)
 		}
-		b.network.Store(network.New(c, roles, *state, log))
+		n := network.New(next.config, roles, *state, log)
+		b.network.Store(n)
+		if next.taken != nil {
+			next.taken <- n
+		}
 	}
 	<-served
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -87,7 +91,14 @@ type box struct {
 	source  config.File
 	log     *slog.Logger
 	network atomic.Pointer[network.Network]
-	reload  chan config.Config
+	reload  chan change
+}
+
+// change is a configuration that is to follow, and where the network that follows it
+// is told.
+type change struct {
+	config config.Config
+	taken  chan<- *network.Network
 }
 
 func (b *box) keep() {
@@ -97,7 +108,7 @@ func (b *box) keep() {
 }
 
 // runOnce runs the network until ctx ends or another configuration comes.
-func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.Config, err error) {
+func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next change, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changed := make(chan struct{})
@@ -116,16 +127,23 @@ func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.
 }
 
 // follow reads the configuration again and has the network follow it; one with
-// problems is refused with all of them.
+// problems is refused with all of them. The answer says what the first look at the
+// interfaces found.
 func (b *box) follow(ctx context.Context) (api.Done, error) {
 	c, err := b.source.Load()
 	if err != nil {
 		return api.Done{}, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()}
 	}
 	b.keep()
+	taken := make(chan *network.Network, 1)
 	select {
-	case b.reload <- c:
-		return api.Done{Text: "the addresses follow the new configuration"}, nil
+	case b.reload <- change{c, taken}:
+	case <-ctx.Done():
+		return api.Done{}, ctx.Err()
+	}
+	select {
+	case n := <-taken:
+		return n.Outcome(ctx)
 	case <-ctx.Done():
 		return api.Done{}, ctx.Err()
 	}

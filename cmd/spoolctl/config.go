@@ -100,7 +100,7 @@ func applyConfig(ctx context.Context, c *call) error {
 	}
 	// Addresses first: the balancer probes from them. It follows without them
 	// too, as it would at its next start.
-	_, netdErr := wire.NewClient(c.netd).Reload(ctx)
+	followed, netdErr := wire.NewClient(c.netd).Reload(ctx)
 	if netdErr != nil {
 		netdErr = fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, unanswered(netdErr, "netd", "-netd", defaultNetd))
 	}
@@ -115,5 +115,6 @@ func applyConfig(ctx context.Context, c *call) error {
 	if err := errors.Join(netdErr, err, reportErr); err != nil {
 		return err
 	}
+	d.Text = followed.Text + "; " + d.Text
 	return c.done(d, nil)
 }

@@ -31,7 +31,7 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 	}
 
 	status, out, errs, asked := apply(rightConfig)
-	if status != exitOK || !strings.Contains(out, "done as asked") || content(to) != rightConfig {
+	if status != exitOK || out != "done as asked; done as asked.\n" || content(to) != rightConfig {
 		t.Errorf("exit %d, %s%s; in place: %s", status, out, errs, content(to))
 	}
 	if len(asked) != 3 || asked[0] != "POST /v1/reload " || asked[1] != asked[0] || asked[2] != asked[0] {

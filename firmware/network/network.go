@@ -24,6 +24,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 )
 
@@ -210,7 +211,7 @@ func (n *Network) Handler() http.Handler {
 			writeJSON(w, s)
 		case <-r.Context().Done():
 		case <-n.ended:
-			http.Error(w, "another configuration is being taken over: ask again", http.StatusServiceUnavailable)
+			wire.Answer(w, nil, replaced())
 		}
 	})
 	return mux
