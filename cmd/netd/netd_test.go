@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/packet"
+
 	"spoolgate/firmware/api"
 )
 
@@ -269,6 +271,34 @@ func TestPulledCableKeepsAddressesAndAnnouncesThemAgain(t *testing.T) {
 	s.until("held again", virtual(api.Held))
 	if lost := gone(); lost != "" {
 		t.Errorf("the pulled cable took addresses away: %s", lost)
+	}
+}
+
+func TestAddressesThatAnotherProgramRemovesAreBackAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.configure(static)
+	own := netip.MustParseAddr("198.18.0.1")
+	wires := map[netip.Addr]*packet.Conn{vip: s.listen("lan"), own: s.listen("lan")}
+	s.start()
+	mac := s.macOf(s.box, "svc")
+	for ip, wire := range wires {
+		// Each claim announces twice, by a request and a reply; the next time is
+		// in half a minute.
+		for range 4 {
+			s.hears(wire, ip, mac)
+		}
+	}
+	for ip, address := range map[netip.Addr]string{vip: "198.18.0.200/32", own: "198.18.0.1/24"} {
+		_, err := s.box.Output("ip", "addr", "del", address, "dev", "svc")
+		s.must(err)
+		s.hears(wires[ip], ip, mac)
+		if got := s.addresses("svc"); !strings.Contains(got, address) {
+			t.Errorf("%s is announced, and on svc is only %s", address, got)
+		}
+		s.logs("another program removed an address of the box: it is put back", "address="+address)
+	}
+	if route, err := s.box.Output("ip", "route", "get", "192.0.2.1"); err != nil || !strings.Contains(route, "via 198.18.0.9 dev svc src 198.18.0.1") {
+		t.Errorf("way out: %s %v", route, err)
 	}
 }
 
