@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 )
@@ -83,38 +85,61 @@ func applyConfig(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	write := func(path string, text []byte) error {
-		return renameio.WriteFile(path, text, 0o644, renameio.WithTempDir(filepath.Dir(path)))
-	}
-	before, err := os.ReadFile(c.to)
-	switch {
-	case err == nil:
-		if err := write(c.to+keptConfig, before); err != nil {
-			return fmt.Errorf("keep the configuration before: %w", err)
-		}
-	case !errors.Is(err, os.ErrNotExist):
-		return err
-	}
-	if err := write(c.to, text); err != nil {
+	if err := replace(c.to, text); err != nil {
 		return err
 	}
 	// Addresses first: the balancer probes from them. It follows without them
 	// too, as it would at its next start.
-	followed, netdErr := wire.NewClient(c.netd).Reload(ctx)
+	said, netdErr := reload(ctx, c.netd, "netd", "-netd", defaultNetd)
 	if netdErr != nil {
-		netdErr = fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, unanswered(netdErr, "netd", "-netd", defaultNetd))
+		netdErr = fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, netdErr)
 	}
 	d, err := c.Reload(ctx)
 	if err != nil {
 		err = fmt.Errorf("%s is in place, and the balancer does not follow it: %w", c.to, unanswered(err, "balancerd", "-socket", defaultSocket))
 	}
-	_, reportErr := wire.NewClient(c.reportd).Reload(ctx)
+	_, reportErr := reload(ctx, c.reportd, "reportd", "-reportd", defaultReportd)
 	if reportErr != nil {
-		reportErr = fmt.Errorf("%s is in place, and the reporters do not follow it: %w", c.to, unanswered(reportErr, "reportd", "-reportd", defaultReportd))
+		reportErr = fmt.Errorf("%s is in place, and the reporters do not follow it: %w", c.to, reportErr)
 	}
 	if err := errors.Join(netdErr, err, reportErr); err != nil {
 		return err
 	}
-	d.Text = followed.Text + "; " + d.Text
+	if said.Text != "" {
+		d.Text = said.Text + "; " + d.Text
+	}
 	return c.done(d, nil)
+}
+
+// reload has a daemon beside the balancer follow; one whose socket is "" is left
+// out, as not every machine runs it.
+func reload(ctx context.Context, socket, daemon, flagName, usual string) (api.Done, error) {
+	if socket == "" {
+		return api.Done{}, nil
+	}
+	d, err := wire.NewClient(socket).Reload(ctx)
+	if err != nil {
+		err = unanswered(err, daemon, flagName, usual)
+	}
+	return d, err
+}
+
+// replace puts a configuration in place and keeps the one before, unless it is the
+// same: applied twice, it would push out the one that people want to go back to.
+func replace(path string, text []byte) error {
+	write := func(path string, text []byte) error {
+		return renameio.WriteFile(path, text, 0o644, renameio.WithTempDir(filepath.Dir(path)))
+	}
+	before, err := os.ReadFile(path)
+	switch {
+	case err == nil && bytes.Equal(before, text):
+		return nil
+	case err == nil:
+		if err := write(path+keptConfig, before); err != nil {
+			return fmt.Errorf("keep the configuration before: %w", err)
+		}
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	return write(path, text)
 }

@@ -41,6 +41,9 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 	if status, _, errs, _ := apply(second); status != exitOK || content(to) != second || content(to+".previous") != rightConfig {
 		t.Errorf("exit %d, %s; kept: %s", status, errs, content(to+".previous"))
 	}
+	if status, _, errs, asked := apply(second); status != exitOK || content(to) != second || content(to+".previous") != rightConfig || len(asked) != 3 {
+		t.Errorf("the same again: exit %d, %s, asked %q; kept: %s", status, errs, asked, content(to+".previous"))
+	}
 	status, out, errs, asked = apply(rightConfig + "affinity = \"1m\"\n")
 	if status != exitFailed || !strings.Contains(out, "minimum of 30 minutes") || !strings.Contains(errs, "1 problem") || len(asked) != 0 {
 		t.Errorf("a wrong one: exit %d, %s%s, asked %v", status, out, errs, asked)
@@ -77,5 +80,17 @@ func TestApplyNamesTheDaemonThatIsSilentAndHasTheOthersFollow(t *testing.T) {
 		if text, err := os.ReadFile(to); err != nil || string(text) != rightConfig {
 			t.Errorf("without %s: in place is %s (%v)", name, text, err)
 		}
+	}
+}
+
+func TestApplyLeavesOutTheDaemonsThatAMachineDoesNotRun(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new.toml")
+	if err := os.WriteFile(file, []byte(rightConfig), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := &balancer{}
+	status, out, errs := b.ask(t, "config", "apply", file, "-to", file, "-netd", "", "-reportd", "")
+	if status != exitOK || out != "done as asked.\n" || len(b.asked) != 1 {
+		t.Errorf("exit %d, %s%s; asked %q", status, out, errs, b.asked)
 	}
 }

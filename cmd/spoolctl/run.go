@@ -219,6 +219,7 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
 		"PATH of -socket is "+defaultSocket+", that of -netd is "+defaultNetd+"\n"+
 		"and that of -reportd is "+defaultReportd+" unless given; FILE of -to is "+defaultConfig+".\n"+
+		"config apply leaves netd or reportd out with -netd \"\" or -reportd \"\", for machines that do not run it.\n"+
 		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
 		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }
