@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,42 +148,45 @@ func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
 	return api.Done{Text: text}, nil
 }
 
-// clients finds bound MFDs by an address, a prefix, or the name of a node; all
-// of them for "".
+// clients finds bound MFDs by an address, a prefix, or a node, which GROUP/NODE
+// names where a name alone stands for several; all of them for "".
 func (e *Engine) clients(query string) ([]api.BoundClient, error) {
 	now := e.opts.Now()
-	query = strings.TrimSpace(query)
-	prefix, node, err := e.parseQuery(query)
+	prefix, meant, err := e.parseQuery(strings.TrimSpace(query))
 	if err != nil {
 		return nil, err
 	}
 	out := []api.BoundClient{}
 	for _, g := range e.groups {
 		for _, c := range g.policy.Clients(prefix, now) {
-			if node != "" && !strings.EqualFold(e.name(c.Node), node) {
-				continue
+			if meant == nil || slices.Contains(meant, c.Node) {
+				out = append(out, e.boundClient(g, c, now))
 			}
-			out = append(out, e.boundClient(g, c, now))
 		}
 	}
 	return out, nil
 }
 
-func (e *Engine) parseQuery(query string) (netip.Prefix, string, error) {
+// parseQuery returns the network that a query means, or the nodes; neither for "".
+func (e *Engine) parseQuery(query string) (netip.Prefix, []balance.NodeID, error) {
 	if query == "" {
-		return netip.Prefix{}, "", nil
+		return netip.Prefix{}, nil, nil
 	}
 	if a, err := netip.ParseAddr(query); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), "", nil
+		return netip.PrefixFrom(a, a.BitLen()), nil, nil
 	}
 	if p, err := netip.ParsePrefix(query); err == nil {
-		return p, "", nil
+		return p, nil, nil
 	}
-	for _, m := range e.members {
-		if strings.EqualFold(m.Name, query) {
-			return netip.Prefix{}, query, nil
+	var meant []balance.NodeID
+	for id, m := range e.members {
+		if strings.EqualFold(m.Name, query) || strings.EqualFold(m.group.Name+"/"+m.Name, query) {
+			meant = append(meant, id)
 		}
 	}
-	return netip.Prefix{}, "", &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address, no network and no node", query),
-		Do: "Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node"}
+	if len(meant) > 0 {
+		return netip.Prefix{}, meant, nil
+	}
+	return netip.Prefix{}, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address, no network and no node", query),
+		Do: "Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node like A or print/A"}
 }

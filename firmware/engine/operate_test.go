@@ -119,12 +119,14 @@ func TestWrongWordsGetTheRightOnes(t *testing.T) {
 	_, noNode := b.find("print", "Z")
 	_, noGroup := b.find("scan", "A")
 	_, noQuery := b.clients("printer-7")
+	_, noGroupQuery := b.clients("scan/A")
 	_, noVerb := b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: "softly", Force: true})
 	for err, want := range map[error]string{
-		noNode:  `group print has no node "Z". Its nodes are A, B`,
-		noGroup: `there is no group "scan". The groups are print`,
-		noQuery: `"printer-7" is no address, no network and no node`,
-		noVerb:  `"softly" is no way to drain; use gently, move or stop`,
+		noNode:       `group print has no node "Z". Its nodes are A, B`,
+		noGroup:      `there is no group "scan". The groups are print`,
+		noQuery:      `"printer-7" is no address, no network and no node`,
+		noGroupQuery: `"scan/A" is no address, no network and no node. Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node like A or print/A`,
+		noVerb:       `"softly" is no way to drain; use gently, move or stop`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
@@ -137,7 +139,19 @@ func TestClientsAreFoundByAddressNetworkAndNode(t *testing.T) {
 	b.round(api.Open)
 	b.open(mfd, "198.18.0.12")
 	b.open(netip.MustParseAddr("198.18.2.20"), "198.18.0.11")
-	for query, want := range map[string]int{"": 2, "198.18.1.20": 1, "198.18.1.0/24": 1, "198.18.0.0/16": 2, "b": 1, "203.0.113.1": 0} {
+	for query, want := range map[string]int{"": 2, "198.18.1.20": 1, "198.18.1.0/24": 1, "198.18.0.0/16": 2, "b": 1, "Print/b": 1, "203.0.113.1": 0} {
+		if found, err := b.clients(query); err != nil || len(found) != want {
+			t.Errorf("%q: %d found, want %d (%v)", query, len(found), want, err)
+		}
+	}
+}
+
+func TestGroupAndNodeTellNodesOfOneNameApart(t *testing.T) {
+	b := newBox(t, twoGroups)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.11")
+	b.open(netip.MustParseAddr("198.18.2.20"), "198.18.0.21")
+	for query, want := range map[string]int{"A": 2, "print/A": 1, "scan/a": 1} {
 		if found, err := b.clients(query); err != nil || len(found) != want {
 			t.Errorf("%q: %d found, want %d (%v)", query, len(found), want, err)
 		}
