@@ -56,6 +56,10 @@ func refusal(err error) error {
 func (e *Engine) drain(m *member, r api.DrainRequest) (api.Done, error) {
 	now := e.opts.Now()
 	policy := m.group.policy
+	if policy.Left(m.id, r.Verb) {
+		s := m.service()
+		return api.Done{Text: fmt.Sprintf("%s is %s already: %s", m.Name, lower(string(s.Service)), s.Reason)}, nil
+	}
 	if err := policy.Drain(m.id, r.Verb, r.Force, now); err != nil {
 		return api.Done{}, refusal(fmt.Errorf("%s is not drained: %w", m.Name, err))
 	}
@@ -86,16 +90,30 @@ func emptyBy(policy *balance.Group, id balance.NodeID, now time.Time) string {
 }
 
 func (e *Engine) giveBack(m *member) (api.Done, error) {
+	if m.service().Service == api.InService {
+		return api.Done{Text: m.Name + " is in service already" + m.untilUp()}, nil
+	}
 	if err := m.group.policy.Return(m.id, e.opts.Now()); err != nil {
 		return api.Done{}, refusal(err)
 	}
 	e.program()
 	e.tellService(m)
-	text := m.Name + " is in service"
-	if h := m.machine.Status(); h.Health != api.Up && h.Health != api.Checking {
-		text += fmt.Sprintf(", and gets MFDs once it is Up; now it is %s: %s", h.Health, h.Reason)
+	return api.Done{Text: m.Name + " is in service" + m.untilUp()}, nil
+}
+
+// untilUp says why a node in service gets no MFDs yet; empty if it does.
+func (m *member) untilUp() string {
+	h := m.machine.Status()
+	if h.Health == api.Up || h.Health == api.Checking {
+		return ""
 	}
-	return api.Done{Text: text}, nil
+	return fmt.Sprintf(", and gets MFDs once it is Up; now it is %s: %s", h.Health, h.Reason)
+}
+
+// service is what the policy knows of the node.
+func (m *member) service() balance.NodeState {
+	all := m.group.policy.Nodes()
+	return all[slices.IndexFunc(all, func(s balance.NodeState) bool { return s.ID == m.id })]
 }
 
 // acknowledge records that somebody at the box knows of its state.
@@ -107,13 +125,9 @@ func (e *Engine) acknowledge() api.Done {
 
 // tellService tells of a changed service and keeps it over a restart.
 func (e *Engine) tellService(m *member) {
-	for i, other := range m.group.members {
-		if other == m {
-			s := m.group.policy.Nodes()[i]
-			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
-				Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
-		}
-	}
+	s := m.service()
+	e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
+		Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
 	e.saveNow()
 }
 

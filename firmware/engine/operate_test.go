@@ -52,6 +52,43 @@ func TestDrainSaysWhatFollows(t *testing.T) {
 	}
 }
 
+func TestOrderThatChangesNothingSaysSoAndTellsNobody(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	number := b.open(mfd, "198.18.0.12")
+	node := b.member("198.18.0.12")
+	drain := func(verb api.DrainVerb) func() (api.Done, error) {
+		return func() (api.Done, error) { return b.drain(node, api.DrainRequest{Verb: verb}) }
+	}
+	back := func() (api.Done, error) { return b.giveBack(node) }
+	for _, tt := range []struct {
+		what    string
+		order   func() (api.Done, error)
+		text    string
+		changes int
+	}{
+		{"return of who serves", back, "B is in service already", 0},
+		{"gentle drain", drain(api.DrainGently), "B gets no new MFDs; ", 1},
+		{"the same again", drain(api.DrainGently), "B is draining already: drained by the operator: bound MFDs stay until their window ends", 0},
+		{"another way", drain(api.MoveNow), "B gets no new MFDs; ", 1},
+		{"that way again", drain(api.MoveNow), "B is draining already: drained by the operator: MFDs move at their next connection", 0},
+		{"stop", drain(api.StopNow), "B is out of service; ", 1},
+		{"stop while a connection is open", drain(api.StopNow), "B is out of service; ", 1},
+		{"", func() (api.Done, error) { b.shut(number, mfd, "198.18.0.12"); return api.Done{}, nil }, "", 0},
+		{"stop of who is out", drain(api.StopNow), "B is out of service already: stopped by the operator", 0},
+		{"move from who is out", drain(api.MoveNow), "B is out of service already: ", 0},
+		{"gentle drain that lets its MFD stay again", drain(api.DrainGently), "B gets no new MFDs; ", 1},
+		{"return", back, "B is in service", 1},
+		{"return again", back, "B is in service already", 0},
+	} {
+		before := len(b.told(event.NodeService))
+		done, err := tt.order()
+		if got := len(b.told(event.NodeService)) - before; err != nil || !strings.HasPrefix(done.Text, tt.text) || got != tt.changes {
+			t.Errorf("%s: %q (%v), %d events, want %q and %d", tt.what, done.Text, err, got, tt.text, tt.changes)
+		}
+	}
+}
+
 func TestGentleDrainWithOpenConnectionsSaysThatItCantKnow(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)
