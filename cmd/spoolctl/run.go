@@ -184,6 +184,10 @@ func choose(words []string, c *call) (command, error) {
 		}
 		return cmd, nil
 	}
+	of := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, words[0]+" ") })
+	if len(of) > 0 {
+		return command{}, fmt.Errorf("%q is not the whole command. Use %s", words[0], strings.Join(of, " or "))
+	}
 	return command{}, fmt.Errorf("there is no command %q. The commands are %s", words[0], strings.Join(names, ", "))
 }
 
