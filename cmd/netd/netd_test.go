@@ -1,12 +1,16 @@
 package main
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mdlayher/packet"
 
 	"spoolgate/firmware/api"
 )
@@ -173,6 +177,20 @@ func TestChangedConfigurationRemovesItsOwnAddressesOnly(t *testing.T) {
 	}
 }
 
+func TestHangupHasTheAddressesFollowTheConfiguration(t *testing.T) {
+	s := newSite(t)
+	s.configure(static)
+	s.start()
+	s.until("held", virtual(api.Held))
+	for _, last := range []string{"201", "202"} {
+		s.configure(strings.ReplaceAll(static, "0.200", "0."+last))
+		s.must(s.cmd.Process.Signal(syscall.SIGHUP))
+		s.until("the new address held", func(n api.Network) bool {
+			return virtual(api.Held)(n) && n.VirtualAddresses[0].Address == netip.MustParseAddr("198.18.0."+last)
+		})
+	}
+}
+
 // The names are those of the image's VLANs with the longest tags that there are.
 // No VLAN is needed to have one: a kernel without 802.1Q runs this too.
 func TestChangedAddressesGoAwayWhateverTheInterfacesAreCalled(t *testing.T) {
@@ -256,6 +274,34 @@ func TestPulledCableKeepsAddressesAndAnnouncesThemAgain(t *testing.T) {
 	}
 }
 
+func TestAddressesThatAnotherProgramRemovesAreBackAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.configure(static)
+	own := netip.MustParseAddr("198.18.0.1")
+	wires := map[netip.Addr]*packet.Conn{vip: s.listen("lan"), own: s.listen("lan")}
+	s.start()
+	mac := s.macOf(s.box, "svc")
+	for ip, wire := range wires {
+		// Each claim announces twice, by a request and a reply; the next time is
+		// in half a minute.
+		for range 4 {
+			s.hears(wire, ip, mac)
+		}
+	}
+	for ip, address := range map[netip.Addr]string{vip: "198.18.0.200/32", own: "198.18.0.1/24"} {
+		_, err := s.box.Output("ip", "addr", "del", address, "dev", "svc")
+		s.must(err)
+		s.hears(wires[ip], ip, mac)
+		if got := s.addresses("svc"); !strings.Contains(got, address) {
+			t.Errorf("%s is announced, and on svc is only %s", address, got)
+		}
+		s.logs("another program removed an address of the box: it is put back", "address="+address)
+	}
+	if route, err := s.box.Output("ip", "route", "get", "192.0.2.1"); err != nil || !strings.Contains(route, "via 198.18.0.9 dev svc src 198.18.0.1") {
+		t.Errorf("way out: %s %v", route, err)
+	}
+}
+
 func TestMissingInterfaceIsNamed(t *testing.T) {
 	s := newSite(t)
 	s.args[len(s.args)-1] = "eth7"
@@ -264,6 +310,35 @@ func TestMissingInterfaceIsNamed(t *testing.T) {
 	n := s.until("held without management", virtual(api.Held))
 	if got := n.Interfaces[1].Trouble; !strings.Contains(got, `no network interface "eth7"; this machine has mgm, svc`) {
 		t.Errorf("trouble: %q", got)
+	}
+}
+
+func TestReloadSaysWhatOfItCannotBeFollowed(t *testing.T) {
+	s := newSite(t)
+	s.configure(static)
+	s.start()
+	s.until("held", virtual(api.Held))
+	reload := func() (status int, answer string) {
+		t.Helper()
+		r, err := s.client.Post("http://netd/v1/reload", "", nil)
+		s.must(err)
+		defer r.Body.Close()
+		text, err := io.ReadAll(r.Body)
+		s.must(err)
+		return r.StatusCode, string(text)
+	}
+	if status, answer := reload(); status != 200 || !strings.Contains(answer, `"the addresses follow the new configuration"`) {
+		t.Errorf("all is well: %d %s", status, answer)
+	}
+	s.must(s.lan.Down("desk"))
+	s.until("the cable is out", func(n api.Network) bool { return !n.Interfaces[1].Carrier })
+	if status, answer := reload(); status != 200 || !strings.Contains(answer, "; management: no link: plug in the cable of mgm") {
+		t.Errorf("without the cable: %d %s", status, answer)
+	}
+	_, err := s.box.Output("ip", "link", "set", "mgm", "name", "usb0")
+	s.must(err)
+	if status, answer := reload(); status != 409 || !strings.Contains(answer, `not all of it can be followed: management: there is no network interface \"mgm\"`) {
+		t.Errorf("without the interface: %d %s", status, answer)
 	}
 }
 

@@ -32,7 +32,8 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 		return fmt.Errorf("%w: name the interface towards MFDs and nodes with -service INTERFACE", daemon.ErrUsage)
 	}
 	source := config.File{Path: *file, Kept: *kept, Limits: config.Required()}
-	b := &box{source: source, log: log, reload: make(chan config.Config)}
+	b := &box{source: source, log: log, reload: make(chan change)}
+	hangups := daemon.Hangups(ctx) // before the file is read: it may change just after
 	c, wrong := source.Start()
 	if wrong != nil {
 		log.Error("the configuration is not used", "goes on with", describe(c), "err", wrong)
@@ -58,12 +59,17 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 			cancel(err)
 		}
 	}()
+	go b.followHangups(ctx, hangups)
 	for ctx.Err() == nil {
-		c, err := b.runOnce(ctx, beats)
+		next, err := b.runOnce(ctx, beats)
 		if err != nil {
 			cancel(err)
 		}
-		b.network.Store(network.New(c, roles, *state, log))
+		n := network.New(next.config, roles, *state, log)
+		b.network.Store(n)
+		if next.taken != nil {
+			next.taken <- n
+		}
 	}
 	<-served
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -85,7 +91,14 @@ type box struct {
 	source  config.File
 	log     *slog.Logger
 	network atomic.Pointer[network.Network]
-	reload  chan config.Config
+	reload  chan change
+}
+
+// change is a configuration that is to follow, and where the network that follows it
+// is told.
+type change struct {
+	config config.Config
+	taken  chan<- *network.Network
 }
 
 func (b *box) keep() {
@@ -95,7 +108,7 @@ func (b *box) keep() {
 }
 
 // runOnce runs the network until ctx ends or another configuration comes.
-func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.Config, err error) {
+func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next change, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	changed := make(chan struct{})
@@ -113,22 +126,54 @@ func (b *box) runOnce(ctx context.Context, beats *daemon.Notifier) (next config.
 	return next, err
 }
 
-// handler serves GET /v1/network and POST /v1/reload, which reads the
-// configuration again; one with problems is refused with all of them.
+// follow reads the configuration again and has the network follow it; one with
+// problems is refused with all of them. The answer says what the first look at the
+// interfaces found.
+func (b *box) follow(ctx context.Context) (api.Done, error) {
+	c, err := b.source.Load()
+	if err != nil {
+		return api.Done{}, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()}
+	}
+	b.keep()
+	taken := make(chan *network.Network, 1)
+	select {
+	case b.reload <- change{c, taken}:
+	case <-ctx.Done():
+		return api.Done{}, ctx.Err()
+	}
+	select {
+	case n := <-taken:
+		return n.Outcome(ctx)
+	case <-ctx.Done():
+		return api.Done{}, ctx.Err()
+	}
+}
+
+// followHangups does at each SIGHUP what a request would, until ctx ends.
+func (b *box) followHangups(ctx context.Context, hangups <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		d, err := b.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			b.log.Error("the configuration is not followed", "err", err)
+		default:
+			b.log.Info(d.Text)
+		}
+	}
+}
+
+// handler serves GET /v1/network and POST /v1/reload.
 func (b *box) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		c, err := b.source.Load()
-		if err != nil {
-			wire.Answer(w, nil, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()})
-			return
-		}
-		b.keep()
-		select {
-		case b.reload <- c:
-			wire.Answer(w, api.Done{Text: "the addresses follow the new configuration"}, nil)
-		case <-r.Context().Done():
-		}
+		d, err := b.follow(r.Context())
+		wire.Answer(w, d, err)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { b.network.Load().Handler().ServeHTTP(w, r) })
 	return mux

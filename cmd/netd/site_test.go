@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,8 +94,26 @@ func (s *site) start() {
 	s.Helper()
 	s.cmd = exec.Command(os.Args[0], s.args...)
 	s.cmd.Env = append(os.Environ(), roleVariable+"=1")
-	s.cmd.Stderr = s.Output()
+	log, err := os.OpenFile(filepath.Join(s.folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	s.must(err)
+	s.Cleanup(func() { log.Close() })
+	s.cmd.Stderr = io.MultiWriter(s.Output(), log)
 	s.must(s.box.Start(s.cmd))
+}
+
+// logs waits for a line of netd's log that has all of words.
+func (s *site) logs(words ...string) {
+	s.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(filepath.Join(s.folder, "log"))
+		s.must(err)
+		for line := range strings.Lines(string(text)) {
+			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+				return
+			}
+		}
+	}
+	s.Errorf("no line of the log has %q", words)
 }
 
 func (s *site) kill() {

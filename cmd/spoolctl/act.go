@@ -9,10 +9,23 @@ import (
 	"spoolgate/firmware/api"
 )
 
+// cutNode takes GROUP/NODE apart; group is empty where only NODE is written. Names of
+// nothing, or of dots, would ask the balancer for another path.
+func cutNode(written string) (group, node string, err error) {
+	group, node, both := strings.Cut(written, "/")
+	if !both {
+		return "", written, nil
+	}
+	if strings.Trim(group, ".") == "" || strings.Trim(node, ".") == "" {
+		return "", "", fmt.Errorf("%q is no node. Write it like A, or like print/A with the name of its group", written)
+	}
+	return group, node, nil
+}
+
 // node finds the group and the name of the node that a person wrote.
 func (c *call) node(ctx context.Context, written string) (group, node string, err error) {
-	if group, node, ok := strings.Cut(written, "/"); ok {
-		return group, node, nil
+	if group, node, err = cutNode(written); err != nil || group != "" {
+		return group, node, err
 	}
 	s, err := c.Snapshot(ctx)
 	if err != nil {
@@ -117,11 +130,11 @@ func move(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	to, node, ok := strings.Cut(c.args[1], "/")
-	switch {
-	case !ok:
-		node = c.args[1]
-	case !strings.EqualFold(to, group):
+	to, node, err := cutNode(c.args[1])
+	if err != nil {
+		return err
+	}
+	if to != "" && !strings.EqualFold(to, group) {
 		return fmt.Errorf("%s is bound in group %s, and %s is in another", a, group, c.args[1])
 	}
 	return c.done(c.Move(ctx, group, a, node))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/secret"
@@ -99,12 +100,17 @@ func (c *call) seal(text []byte) ([]byte, error) {
 // is kept all the same, and a password that can't be encrypted is not. What is not
 // even TOML can't be searched for passwords, and is not kept.
 func (c *call) sealBefore(text []byte) ([]byte, bool) {
+	sealed, err := config.Seal(text, config.Required(), c.boxKey())
+	return sealed, err == nil
+}
+
+// boxKey is the key of the box, or none.
+func (c *call) boxKey() secret.Key {
 	key, err := secret.ReadKey(c.key)
 	if err != nil {
-		key = secret.Key{}
+		return secret.Key{}
 	}
-	sealed, err := config.Seal(text, config.Required(), key)
-	return sealed, err == nil
+	return key
 }
 
 // applyConfig puts a right configuration in place, keeps the one before beside
@@ -117,39 +123,65 @@ func applyConfig(ctx context.Context, c *call) error {
 	if text, err = c.seal(text); err != nil {
 		return err
 	}
+	if err := c.replace(text); err != nil {
+		return err
+	}
+	// Addresses first: the balancer probes from them. It follows without them
+	// too, as it would at its next start.
+	said, netdErr := reload(ctx, c.netd, "netd", "-netd", defaultNetd)
+	if netdErr != nil {
+		netdErr = fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, netdErr)
+	}
+	d, err := c.Reload(ctx)
+	if err != nil {
+		err = fmt.Errorf("%s is in place, and the balancer does not follow it: %w", c.to, unanswered(err, "balancerd", "-socket", defaultSocket))
+	}
+	_, reportErr := reload(ctx, c.reportd, "reportd", "-reportd", defaultReportd)
+	if reportErr != nil {
+		reportErr = fmt.Errorf("%s is in place, and the reporters do not follow it: %w", c.to, reportErr)
+	}
+	if err := errors.Join(netdErr, err, reportErr); err != nil {
+		return err
+	}
+	if said.Text != "" {
+		d.Text = said.Text + "; " + d.Text
+	}
+	return c.done(d, nil)
+}
+
+// reload has a daemon beside the balancer follow; one whose socket is "" is left
+// out, as not every machine runs it.
+func reload(ctx context.Context, socket, daemon, flagName, usual string) (api.Done, error) {
+	if socket == "" {
+		return api.Done{}, nil
+	}
+	d, err := wire.NewClient(socket).Reload(ctx)
+	if err != nil {
+		err = unanswered(err, daemon, flagName, usual)
+	}
+	return d, err
+}
+
+// replace puts a configuration in place and keeps the one before, unless it is the
+// same: applied twice, it would push out the one that people want to go back to.
+func (c *call) replace(text []byte) error {
 	write := func(path string, text []byte) error {
 		return renameio.WriteFile(path, text, 0o644, renameio.WithTempDir(filepath.Dir(path)))
 	}
 	before, err := os.ReadFile(c.to)
 	switch {
 	case err == nil:
-		if before, ok := c.sealBefore(before); ok {
-			if err := write(c.to+keptConfig, before); err != nil {
+		sealed, whole := c.sealBefore(before)
+		if whole && bytes.Equal(sealed, before) && config.Same(before, text, config.Required(), c.boxKey()) {
+			return nil
+		}
+		if whole {
+			if err := write(c.to+keptConfig, sealed); err != nil {
 				return fmt.Errorf("keep the configuration before: %w", err)
 			}
 		}
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}
-	if err := write(c.to, text); err != nil {
-		return err
-	}
-	// Addresses first: the balancer probes from them. It follows without them
-	// too, as it would at its next start.
-	_, netdErr := wire.NewClient(c.netd).Reload(ctx)
-	if netdErr != nil {
-		netdErr = fmt.Errorf("%s is in place, and the network does not follow it: %w", c.to, unanswered(netdErr, "netd", "-netd", defaultNetd))
-	}
-	d, err := c.Reload(ctx)
-	if err != nil {
-		err = fmt.Errorf("%s is in place, and the balancer does not follow it: %w", c.to, unanswered(err, "balancerd", "-socket", defaultSocket))
-	}
-	_, reportErr := wire.NewClient(c.reportd).Reload(ctx)
-	if reportErr != nil {
-		reportErr = fmt.Errorf("%s is in place, and the reporters do not follow it: %w", c.to, unanswered(reportErr, "reportd", "-reportd", defaultReportd))
-	}
-	if err := errors.Join(netdErr, err, reportErr); err != nil {
-		return err
-	}
-	return c.done(d, nil)
+	return write(c.to, text)
 }

@@ -34,7 +34,7 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 	}
 
 	status, out, errs, asked := apply(rightConfig)
-	if status != exitOK || !strings.Contains(out, "done as asked") || content(to) != rightConfig {
+	if status != exitOK || out != "done as asked; done as asked.\n" || content(to) != rightConfig {
 		t.Errorf("exit %d, %s%s; in place: %s", status, out, errs, content(to))
 	}
 	if len(asked) != 3 || asked[0] != "POST /v1/reload " || asked[1] != asked[0] || asked[2] != asked[0] {
@@ -43,6 +43,9 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 	second := rightConfig + "affinity = \"1h\"\n"
 	if status, _, errs, _ := apply(second); status != exitOK || content(to) != second || content(to+".previous") != rightConfig {
 		t.Errorf("exit %d, %s; kept: %s", status, errs, content(to+".previous"))
+	}
+	if status, _, errs, asked := apply(second); status != exitOK || content(to) != second || content(to+".previous") != rightConfig || len(asked) != 3 {
+		t.Errorf("the same again: exit %d, %s, asked %q; kept: %s", status, errs, asked, content(to+".previous"))
 	}
 	status, out, errs, asked = apply(rightConfig + "affinity = \"1m\"\n")
 	if status != exitFailed || !strings.Contains(out, "minimum of 30 minutes") || !strings.Contains(errs, "1 problem") || len(asked) != 0 {
@@ -127,5 +130,28 @@ func TestApplyEncryptsPasswordsHereAndInTheOneBefore(t *testing.T) {
 		if got, err := k.Open(c.Groups[0].Services.Password); err != nil || got != want {
 			t.Errorf("%s has %q, %v", path, got, err)
 		}
+	}
+	// The same once more keeps the one before, though it would be sealed in another way.
+	before, err := os.ReadFile(to + ".previous")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, errs := apply(with("hidden-1")); status != exitOK {
+		t.Fatalf("exit %d, %s", status, errs)
+	}
+	if after, err := os.ReadFile(to + ".previous"); err != nil || string(after) != string(before) {
+		t.Errorf("applied twice, and the one before is gone: %v\n%s", err, after)
+	}
+}
+
+func TestApplyLeavesOutTheDaemonsThatAMachineDoesNotRun(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new.toml")
+	if err := os.WriteFile(file, []byte(rightConfig), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := &balancer{}
+	status, out, errs := b.ask(t, "config", "apply", file, "-to", file, "-netd", "", "-reportd", "")
+	if status != exitOK || out != "done as asked.\n" || len(b.asked) != 1 {
+		t.Errorf("exit %d, %s%s; asked %q", status, out, errs, b.asked)
 	}
 }

@@ -192,6 +192,10 @@ func choose(words []string, c *call) (command, error) {
 		}
 		return cmd, nil
 	}
+	of := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, words[0]+" ") })
+	if len(of) > 0 {
+		return command{}, fmt.Errorf("%q is not the whole command. Use %s", words[0], strings.Join(of, " or "))
+	}
 	return command{}, fmt.Errorf("there is no command %q. The commands are %s", words[0], strings.Join(names, ", "))
 }
 
@@ -228,6 +232,7 @@ func usage(w io.Writer) {
 		"PATH of -socket is "+defaultSocket+", that of -netd is "+defaultNetd+"\n"+
 		"and that of -reportd is "+defaultReportd+" unless given; FILE of -to is "+defaultConfig+",\n"+
 		"that of -key, the key of the box, "+secret.DefaultPath+".\n"+
+		"config apply leaves netd or reportd out with -netd \"\" or -reportd \"\", for machines that do not run it.\n"+
 		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
 		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }

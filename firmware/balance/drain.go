@@ -50,6 +50,23 @@ func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) 
 	return nil
 }
 
+// Left reports whether a node has left service in that way already, so that to ask
+// again changes nothing. A stop that left connections open is worth another try.
+func (g *Group) Left(id NodeID, verb api.DrainVerb) bool {
+	n := g.byID[id]
+	if n == nil || n.service == api.InService {
+		return false
+	}
+	out := n.service == api.OutOfService && n.open == 0
+	switch verb {
+	case api.DrainGently:
+		return out && n.bound == 0 || n.service == api.Draining && n.keeps
+	case api.MoveNow:
+		return out || n.service == api.Draining && !n.keeps
+	}
+	return verb == api.StopNow && out
+}
+
 func (g *Group) anotherTakesNew(id NodeID) bool {
 	for _, n := range g.nodes {
 		if n.ID != id && n.takesNew() {

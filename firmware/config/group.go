@@ -18,7 +18,7 @@ func readGroup(s *section, i, of int, limits Limits) Group {
 		VirtualAddress: s.address("virtual_address"),
 		DNSName:        readDNSName(s, "the name that MFDs know the virtual address by"),
 		Mode:           Mode(s.text("mode", string(defaultMode), `"masked"`)),
-		Affinity:       s.duration("affinity", defaultAffinity, limits.MinAffinity, limits.MaxAffinity, reqAffinity),
+		Affinity:       s.duration("affinity", defaultAffinity, limits.MinAffinity, limits.MaxAffinity, reqAffinity, whyAffinity),
 		Ports:          readPorts(s, "ports", defaultPorts()),
 		PassivePorts:   readPassive(s),
 	}
@@ -68,15 +68,15 @@ func readChecks(s *section, limits Limits) Checks {
 	def := defaultChecks()
 	c := Checks{
 		Ports:    readSinglePorts(s, "ports", def.Ports),
-		Interval: s.duration("interval", def.Interval, limits.MinInterval, limits.MaxInterval, reqMisses),
+		Interval: s.duration("interval", def.Interval, limits.MinInterval, limits.MaxInterval, reqMisses, reqMisses),
 		Misses:   s.number("misses", def.Misses, limits.MinMisses, limits.MaxMisses, reqMisses),
-		UpDelay:  s.duration("up_delay", def.UpDelay, limits.MinUpDelay, limits.MaxUpDelay, reqUpDelay),
+		UpDelay:  s.duration("up_delay", def.UpDelay, limits.MinUpDelay, limits.MaxUpDelay, reqUpDelay, reqUpDelay),
 	}
 	c.Timeout = s.duration("timeout", min(def.Timeout, c.Interval/2), limits.MinTimeout, limits.MaxInterval,
-		"a probe must leave time for one lost packet to be repeated, which takes a second")
+		"a probe must leave time for one lost packet to be repeated, which takes a second", whyTimeout)
 	if c.Timeout >= c.Interval {
 		s.add(s.key("timeout"), fmt.Sprintf("the timeout of %s is not shorter than the interval of %s", shortDuration(c.Timeout), shortDuration(c.Interval)),
-			"a probe must end before the next begins", "Shorten the timeout, or lengthen the interval")
+			whyTimeout, "Shorten the timeout, or lengthen the interval")
 	}
 	if len(c.Ports) == 0 {
 		s.add(s.key("ports"), "no port is checked", `the requirement says "required ports for monitoring are 5555 (for SPOC service) and 5022 (for TS service)"`,

@@ -42,6 +42,12 @@ func Required() Limits {
 	}
 }
 
+// Rules of this house that a refused value would break.
+const (
+	whyAffinity = "an MFD that was silent for a week is treated like a new one, so that what was bound evenly once does not stay uneven for ever"
+	whyTimeout  = "a probe must end before the next begins"
+)
+
 // Sentences of the requirement that a refused value would break.
 const (
 	reqAffinity = `the requirement says "Affinity needs to be set for a minimum of 30 minutes"`

@@ -29,8 +29,10 @@ func readNaming(s *section, limits Limits) Naming {
 	n := Naming{
 		Resolvers: s.addresses("resolvers"),
 		Interval: s.duration("interval", defaultNamingInterval, limits.MinLook, 24*time.Hour,
-			"names change seldom, and each look asks the site's name servers some questions"),
+			"names change seldom, and each look asks the site's name servers some questions",
+			"a record that is wrong should be known within a day"),
 		TTL: s.duration("ttl", defaultNamingTTL, time.Second, time.Hour,
+			"a name that is kept for less than a second would be asked for at every connection",
 			"a name that is kept for long is not looked up, and a look-up is what renews a binding without a connection"),
 	}
 	s.finish()

@@ -8,9 +8,11 @@ import (
 // checkNetworks refuses one network on both interfaces: the answer to an MFD
 // could leave through the wrong one.
 func checkNetworks(r *report, c Config) {
-	for _, s := range c.Service.Addresses {
-		for i, m := range c.Management.Addresses {
-			if s.Overlaps(m) {
+	told := map[netip.Prefix]bool{} // an interface can have several addresses in one network
+	for i, m := range c.Management.Addresses {
+		for _, s := range c.Service.Addresses {
+			if s.Overlaps(m) && !told[m.Masked()] {
+				told[m.Masked()] = true
 				r.add(element("management.addresses", i+1), fmt.Sprintf("the network of %s is the network of the service address %s too", m, s),
 					"with one network on two interfaces answers would leave through the wrong one",
 					"Put management into another network, or disable it and use the serial console")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -15,9 +16,14 @@ import (
 // of 64 nodes with every key written out fit many times.
 const MaxSize = 1 << 20
 
+// byteOrderMark is what Notepad of Windows puts before a text in UTF-8; the
+// parser would take it for the beginning of a key.
+const byteOrderMark = "\ufeff"
+
 // Parse returns the configuration that data holds, with all defaults filled
 // in. When anything is wrong the error is a Problems with all of it.
 func Parse(data []byte, limits Limits) (Config, error) {
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	r := &report{lines: lineIndex(data)}
 	values := map[string]any{}
 	if err := toml.Unmarshal(data, &values); err != nil {

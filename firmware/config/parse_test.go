@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,7 @@ func TestEveryRefusalSaysWhereWhatWhyAndWhatToDo(t *testing.T) {
 		want       string // "line: key: words of the problem"
 	}{
 		{"affinity below 30 minutes", group(`affinity = "29m59s"`), `line 4: group[1].affinity: 29m59s is outside 30m to 168h; the requirement says "Affinity needs to be set for a minimum of 30 minutes". Choose`},
+		{"affinity above a week", group(`affinity = "100000h"`), `line 4: group[1].affinity: 100000h is outside 30m to 168h; an MFD that was silent for a week is treated like a new one`},
 		{"no unit", group(`affinity = "30"`), `group[1].affinity: "30" is no time; a time is a number and its unit`},
 		{"number for time", group(`affinity = 30`), `group[1].affinity: this is a whole number, and a time with its unit is wanted. Write it like affinity = "30m"`},
 		{"unknown key", group(`afinity = "30m"`), `line 4: group[1].afinity: there is no such key; a misspelt key would silently do nothing. Remove it, or use one of:`},
@@ -247,4 +249,27 @@ func addressesOf(nodes []Node) []netip.Addr {
 		out = append(out, n.Address)
 	}
 	return out
+}
+
+func TestFileThatNotepadWroteIsReadWithItsLineNumbers(t *testing.T) {
+	const bom = "\xef\xbb\xbf"
+	text := "hostname = \"floor-2\"\r\n[[group]]\r\nvirtual_address = \"192.0.2.10\"\r\nnode = [{ address = \"192.0.2.11\" }]\r\n"
+	if c, err := Parse([]byte(bom+text), Required()); err != nil || c.Hostname != "floor-2" {
+		t.Errorf("%q: %v", c.Hostname, err)
+	}
+	for wrong, line := range map[string]int{"hostname = 7\r\n": 1, "nonsense": 1, text + "affinity = \"1m\"\r\n": 5, text + "nonsense": 5} {
+		_, err := Parse([]byte(bom+wrong), Required())
+		var problems Problems
+		if !errors.As(err, &problems) || !slices.ContainsFunc(problems, func(p Problem) bool { return p.Line == line }) {
+			t.Errorf("%q: %v, want a problem of line %d", wrong, err, line)
+		}
+	}
+}
+
+func TestNetworkOnBothInterfacesIsReportedOnce(t *testing.T) {
+	_, err := Parse([]byte(smallest+"[service]\naddresses = [\"192.0.2.1/24\", \"192.0.2.2/24\"]\n[management]\naddresses = [\"192.0.2.3/24\", \"192.0.2.4/24\"]\n"), Required())
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems[0].What, "the network of 192.0.2.3/24 is the network of the service address 192.0.2.1/24 too") {
+		t.Errorf("%v", err)
+	}
 }

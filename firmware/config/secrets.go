@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strconv"
@@ -29,6 +30,24 @@ func Seal(text []byte, limits Limits, key secret.Key) ([]byte, error) {
 		}
 		return key.Seal(string(t))
 	})
+}
+
+// Same reports whether two configurations are the same to the letter, but for how
+// their passwords are sealed.
+func Same(a, b []byte, limits Limits, key secret.Key) bool {
+	plain := func(text []byte) ([]byte, error) {
+		return rewrite(text, limits, func(t secret.Text) secret.Text {
+			opened, err := key.Open(t)
+			if err != nil {
+				return t
+			}
+			// The mark has every one written anew, whatever its quotes.
+			return secret.Text("\x00" + opened)
+		})
+	}
+	first, errA := plain(a)
+	second, errB := plain(b)
+	return errA == nil && errB == nil && bytes.Equal(first, second)
 }
 
 // rewrite puts what change makes of each secret in its place.

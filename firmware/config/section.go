@@ -88,7 +88,7 @@ func (s *section) number(name string, def, lowest, highest int, why string) int 
 	return int(n)
 }
 
-func (s *section) duration(name string, def, lowest, highest time.Duration, why string) time.Duration {
+func (s *section) duration(name string, def, lowest, highest time.Duration, tooShort, tooLong string) time.Duration {
 	v, ok := s.take(name)
 	if !ok {
 		return def
@@ -105,6 +105,10 @@ func (s *section) duration(name string, def, lowest, highest time.Duration, why 
 		return def
 	}
 	if d < lowest || d > highest {
+		why := tooShort
+		if d > highest {
+			why = tooLong
+		}
 		s.add(s.key(name), fmt.Sprintf("%s is outside %s to %s", t, shortDuration(lowest), shortDuration(highest)), why,
 			fmt.Sprintf("Choose a time from %s to %s; the default is %s", shortDuration(lowest), shortDuration(highest), shortDuration(def)))
 		return def

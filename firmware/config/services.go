@@ -100,10 +100,10 @@ func readServiceKeys(s *section, def Services, limits Limits) Services {
 		Password: s.secret("password"),
 		Names:    readServiceNames(s, def.Names),
 		Combine:  Combine(s.text("combine", string(def.Combine), `"all"`)),
-		Interval: s.duration("interval", def.Interval, limits.MinInterval, limits.MaxInterval, reqMisses),
+		Interval: s.duration("interval", def.Interval, limits.MinInterval, limits.MaxInterval, reqMisses, reqMisses),
 		Misses:   s.number("misses", def.Misses, limits.MinMisses, limits.MaxMisses, reqMisses),
 	}
-	v.Timeout = s.duration("timeout", min(def.Timeout, v.Interval*4/5), limits.MinTimeout, limits.MaxInterval, "a server that is busy answers late")
+	v.Timeout = s.duration("timeout", min(def.Timeout, v.Interval*4/5), limits.MinTimeout, limits.MaxInterval, "a server that is busy answers late", "a question must end before the next begins")
 	if _, written := s.values["account"]; written {
 		checkAccount(s, v.Account)
 	} else if v.Password == "" {

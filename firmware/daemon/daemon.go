@@ -25,10 +25,12 @@ type Run func(ctx context.Context, args []string, log *slog.Logger) error
 
 // Main runs a daemon until SIGTERM or SIGINT and ends the process: with 0
 // after a signal or -help, with 2 when the command line was wrong, with 1
-// after any other error.
+// after any other error. SIGHUP does not end it: Hangups has it read its
+// configuration again, where it has one.
 func Main(name string, run Run) {
 	log := logline.New(name, os.Stderr, os.Getenv("NOTIFY_SOCKET") != "")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	outlive()
 	err := run(ctx, os.Args[1:], log)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.Is(err, context.Canceled) {

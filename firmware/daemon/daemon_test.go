@@ -21,7 +21,12 @@ import (
 const roleVariable = "SPOOLGATE_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(roleVariable) == "listen" {
+	switch os.Getenv(roleVariable) {
+	case "follow":
+		Main("follow", followHangups)
+	case "no notice":
+		Main("no notice", takeNoNotice)
+	case "listen":
 		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
 		l, err := Listen("")
 		if err == nil {

@@ -95,6 +95,33 @@ func TestWrongConfigurationChangesNothing(t *testing.T) {
 	b.wantTold(event.ConfigRefused, "minimum of 30 minutes")
 }
 
+func TestSameConfigurationAgainIsNoChange(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.kernel.tries = 0
+	b.text = "# only a remark\n" + twoNodes
+	done, err := b.reload()
+	b.turn()
+	if err != nil || done.Text != "nothing changed: balancing 1 group over 2 nodes" || b.kernel.tries != 0 {
+		t.Errorf("%v %q; the kernel was changed %d times", err, done.Text, b.kernel.tries)
+	}
+	b.wantTold(event.ConfigChanged)
+	if b.kept != b.text {
+		t.Errorf("the file that was read again is not kept: %s", b.kept)
+	}
+	// Who was told of a wrong one hears that it was put right.
+	b.text = twoNodes + "affinity = \"29m\"\n"
+	b.reload()
+	b.text = twoNodes
+	b.reload()
+	b.wantTold(event.ConfigChanged, "info: the configuration that was written is the one in use again")
+	b.text = strings.ReplaceAll(twoNodes, "198.18.0.11", "198.18.0.13")
+	if done, err := b.reload(); err != nil || done.Text != "balancing 1 group over 2 nodes" {
+		t.Errorf("%v %q", err, done.Text)
+	}
+	b.wantTold(event.ConfigChanged, "is the one in use again", "info: configuration changed: 1 group, 2 nodes")
+}
+
 func TestReloadThatTheKernelRefusesIsTriedAgain(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

@@ -9,10 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -113,28 +111,6 @@ func stateFolder(wanted string) (string, error) {
 	return instead, errors.Join(err, tempErr)
 }
 
-// hangups tells of each SIGHUP, the sign to read the configuration again.
-func hangups(ctx context.Context) <-chan struct{} {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	out := make(chan struct{}, 1)
-	go func() {
-		defer signal.Stop(signals)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-signals:
-				select {
-				case out <- struct{}{}:
-				default: // one that waits reads the newest file, too
-				}
-			}
-		}
-	}()
-	return out
-}
-
 // serve runs the engine and answers on its socket until ctx ends or one of the
 // two fails.
 func serve(ctx context.Context, e *Engine, tracker Tracker, l net.Listener, notify *daemon.Notifier) error {
@@ -145,7 +121,7 @@ func serve(ctx context.Context, e *Engine, tracker Tracker, l net.Listener, noti
 		answered <- daemon.Serve(ctx, l, e.Handler())
 		cancel()
 	}()
-	err := e.Run(ctx, tracker, hangups(ctx), notify)
+	err := e.Run(ctx, tracker, daemon.Hangups(ctx), notify)
 	cancel()
 	return errors.Join(err, <-answered)
 }

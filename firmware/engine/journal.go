@@ -107,7 +107,8 @@ func (e *Engine) written(err error) {
 	switch {
 	case err != nil && !e.unwritable:
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
-			Text: "the journal of who is where can't be written; bindings hold, but would not survive a power cut: " + err.Error()})
+			Text: "the journal of who is where can't be written; bindings hold, but a restart of the box would forget them, and one of the balancer " +
+				"would return nodes to service that were drained since: " + err.Error()})
 	case err == nil && e.unwritable:
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Notice, Text: "the journal of who is where is written again"})
 	}

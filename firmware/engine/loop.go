@@ -99,7 +99,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 		case ask := <-e.requests:
 			ask()
 		case <-reload:
-			_ = e.reload() // an event has told what is wrong
+			_, _ = e.reload() // an event has told what is wrong
 		case <-tick.C:
 			e.tick()
 			if err := notify.Status(e.box.text()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -75,7 +76,7 @@ func (e *Engine) start() error {
 		from = "the journal"
 	}
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
-		Text: fmt.Sprintf("balancing %s over %s; %s taken from %s", count(len(e.groups), "group"), count(len(e.members), "node"), count(len(bindings), "binding"), from)})
+		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
 	e.checkUpDelays()
 	e.tellPlain()
@@ -257,15 +258,23 @@ func (e *Engine) targets() []health.Target {
 	return out
 }
 
-// reload takes over a changed configuration; a faulty one changes nothing.
-func (e *Engine) reload() error {
+// reload reads the configuration again and takes it over if it is another one than
+// that in use; a faulty one changes nothing.
+func (e *Engine) reload() (api.Done, error) {
 	c, err := e.opts.Configuration.Load()
 	if err == nil && len(c.Groups) == 0 && len(e.groups) > 0 {
 		err = config.ErrMissing
 	}
+	refused := e.unused != ""
 	e.inUse(err)
 	if err != nil {
-		return err
+		return api.Done{}, err
+	}
+	if reflect.DeepEqual(c, e.config) {
+		if refused {
+			e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info, Text: "the configuration that was written is the one in use again"})
+		}
+		return api.Done{Text: "nothing changed: " + e.balancing()}, nil
 	}
 	known := map[balance.NodeID]seat{}
 	before := e.members
@@ -304,7 +313,11 @@ func (e *Engine) reload() error {
 			e.dead = append(e.dead, m)
 		}
 	}
-	return nil
+	return api.Done{Text: e.balancing()}, nil
+}
+
+func (e *Engine) balancing() string {
+	return fmt.Sprintf("balancing %s over %s", count(len(e.groups), "group"), count(len(e.members), "node"))
 }
 
 // configured reports whether there is a group, and a node in it if one is named.

@@ -81,7 +81,7 @@ func TestMistakeOfARemovedNodeIsOver(t *testing.T) {
 	b.round(api.Open)
 	b.often("198.18.0.12", refuses5610)
 	b.text = strings.Replace(twoNodes, `, { address = "198.18.0.12" }`, "", 1)
-	if err := b.reload(); err != nil {
+	if _, err := b.reload(); err != nil {
 		t.Fatal(err)
 	}
 	b.wantTold(event.NodePort, "warning: node B refuses", "notice: no longer configured")

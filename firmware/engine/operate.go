@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,10 @@ func refusal(err error) error {
 func (e *Engine) drain(m *member, r api.DrainRequest) (api.Done, error) {
 	now := e.opts.Now()
 	policy := m.group.policy
+	if policy.Left(m.id, r.Verb) {
+		s := m.service()
+		return api.Done{Text: fmt.Sprintf("%s is %s already: %s", m.Name, lower(string(s.Service)), s.Reason)}, nil
+	}
 	if err := policy.Drain(m.id, r.Verb, r.Force, now); err != nil {
 		return api.Done{}, refusal(fmt.Errorf("%s is not drained: %w", m.Name, err))
 	}
@@ -85,16 +90,30 @@ func emptyBy(policy *balance.Group, id balance.NodeID, now time.Time) string {
 }
 
 func (e *Engine) giveBack(m *member) (api.Done, error) {
+	if m.service().Service == api.InService {
+		return api.Done{Text: m.Name + " is in service already" + m.untilUp()}, nil
+	}
 	if err := m.group.policy.Return(m.id, e.opts.Now()); err != nil {
 		return api.Done{}, refusal(err)
 	}
 	e.program()
 	e.tellService(m)
-	text := m.Name + " is in service"
-	if h := m.machine.Status(); h.Health != api.Up && h.Health != api.Checking {
-		text += fmt.Sprintf(", and gets MFDs once it is Up; now it is %s: %s", h.Health, h.Reason)
+	return api.Done{Text: m.Name + " is in service" + m.untilUp()}, nil
+}
+
+// untilUp says why a node in service gets no MFDs yet; empty if it does.
+func (m *member) untilUp() string {
+	h := m.machine.Status()
+	if h.Health == api.Up || h.Health == api.Checking {
+		return ""
 	}
-	return api.Done{Text: text}, nil
+	return fmt.Sprintf(", and gets MFDs once it is Up; now it is %s: %s", h.Health, h.Reason)
+}
+
+// service is what the policy knows of the node.
+func (m *member) service() balance.NodeState {
+	all := m.group.policy.Nodes()
+	return all[slices.IndexFunc(all, func(s balance.NodeState) bool { return s.ID == m.id })]
 }
 
 // acknowledge records that somebody at the box knows of its state.
@@ -106,13 +125,9 @@ func (e *Engine) acknowledge() api.Done {
 
 // tellService tells of a changed service and keeps it over a restart.
 func (e *Engine) tellService(m *member) {
-	for i, other := range m.group.members {
-		if other == m {
-			s := m.group.policy.Nodes()[i]
-			e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
-				Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
-		}
-	}
+	s := m.service()
+	e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
+		Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
 	e.saveNow()
 }
 
@@ -147,42 +162,45 @@ func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
 	return api.Done{Text: text}, nil
 }
 
-// clients finds bound MFDs by an address, a prefix, or the name of a node; all
-// of them for "".
+// clients finds bound MFDs by an address, a prefix, or a node, which GROUP/NODE
+// names where a name alone stands for several; all of them for "".
 func (e *Engine) clients(query string) ([]api.BoundClient, error) {
 	now := e.opts.Now()
-	query = strings.TrimSpace(query)
-	prefix, node, err := e.parseQuery(query)
+	prefix, meant, err := e.parseQuery(strings.TrimSpace(query))
 	if err != nil {
 		return nil, err
 	}
 	out := []api.BoundClient{}
 	for _, g := range e.groups {
 		for _, c := range g.policy.Clients(prefix, now) {
-			if node != "" && !strings.EqualFold(e.name(c.Node), node) {
-				continue
+			if meant == nil || slices.Contains(meant, c.Node) {
+				out = append(out, e.boundClient(g, c, now))
 			}
-			out = append(out, e.boundClient(g, c, now))
 		}
 	}
 	return out, nil
 }
 
-func (e *Engine) parseQuery(query string) (netip.Prefix, string, error) {
+// parseQuery returns the network that a query means, or the nodes; neither for "".
+func (e *Engine) parseQuery(query string) (netip.Prefix, []balance.NodeID, error) {
 	if query == "" {
-		return netip.Prefix{}, "", nil
+		return netip.Prefix{}, nil, nil
 	}
 	if a, err := netip.ParseAddr(query); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), "", nil
+		return netip.PrefixFrom(a, a.BitLen()), nil, nil
 	}
 	if p, err := netip.ParsePrefix(query); err == nil {
-		return p, "", nil
+		return p, nil, nil
 	}
-	for _, m := range e.members {
-		if strings.EqualFold(m.Name, query) {
-			return netip.Prefix{}, query, nil
+	var meant []balance.NodeID
+	for id, m := range e.members {
+		if strings.EqualFold(m.Name, query) || strings.EqualFold(m.group.Name+"/"+m.Name, query) {
+			meant = append(meant, id)
 		}
 	}
-	return netip.Prefix{}, "", &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address, no network and no node", query),
-		Do: "Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node"}
+	if len(meant) > 0 {
+		return netip.Prefix{}, meant, nil
+	}
+	return netip.Prefix{}, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address, no network and no node", query),
+		Do: "Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node like A or print/A"}
 }

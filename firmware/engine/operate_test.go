@@ -52,6 +52,43 @@ func TestDrainSaysWhatFollows(t *testing.T) {
 	}
 }
 
+func TestOrderThatChangesNothingSaysSoAndTellsNobody(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	number := b.open(mfd, "198.18.0.12")
+	node := b.member("198.18.0.12")
+	drain := func(verb api.DrainVerb) func() (api.Done, error) {
+		return func() (api.Done, error) { return b.drain(node, api.DrainRequest{Verb: verb}) }
+	}
+	back := func() (api.Done, error) { return b.giveBack(node) }
+	for _, tt := range []struct {
+		what    string
+		order   func() (api.Done, error)
+		text    string
+		changes int
+	}{
+		{"return of who serves", back, "B is in service already", 0},
+		{"gentle drain", drain(api.DrainGently), "B gets no new MFDs; ", 1},
+		{"the same again", drain(api.DrainGently), "B is draining already: drained by the operator: bound MFDs stay until their window ends", 0},
+		{"another way", drain(api.MoveNow), "B gets no new MFDs; ", 1},
+		{"that way again", drain(api.MoveNow), "B is draining already: drained by the operator: MFDs move at their next connection", 0},
+		{"stop", drain(api.StopNow), "B is out of service; ", 1},
+		{"stop while a connection is open", drain(api.StopNow), "B is out of service; ", 1},
+		{"", func() (api.Done, error) { b.shut(number, mfd, "198.18.0.12"); return api.Done{}, nil }, "", 0},
+		{"stop of who is out", drain(api.StopNow), "B is out of service already: stopped by the operator", 0},
+		{"move from who is out", drain(api.MoveNow), "B is out of service already: ", 0},
+		{"gentle drain that lets its MFD stay again", drain(api.DrainGently), "B gets no new MFDs; ", 1},
+		{"return", back, "B is in service", 1},
+		{"return again", back, "B is in service already", 0},
+	} {
+		before := len(b.told(event.NodeService))
+		done, err := tt.order()
+		if got := len(b.told(event.NodeService)) - before; err != nil || !strings.HasPrefix(done.Text, tt.text) || got != tt.changes {
+			t.Errorf("%s: %q (%v), %d events, want %q and %d", tt.what, done.Text, err, got, tt.text, tt.changes)
+		}
+	}
+}
+
 func TestGentleDrainWithOpenConnectionsSaysThatItCantKnow(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)
@@ -143,12 +180,14 @@ func TestWrongWordsGetTheRightOnes(t *testing.T) {
 	_, noNode := b.find("print", "Z")
 	_, noGroup := b.find("scan", "A")
 	_, noQuery := b.clients("printer-7")
+	_, noGroupQuery := b.clients("scan/A")
 	_, noVerb := b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: "softly", Force: true})
 	for err, want := range map[error]string{
-		noNode:  `group print has no node "Z". Its nodes are A, B`,
-		noGroup: `there is no group "scan". The groups are print`,
-		noQuery: `"printer-7" is no address, no network and no node`,
-		noVerb:  `"softly" is no way to drain; use gently, move or stop`,
+		noNode:       `group print has no node "Z". Its nodes are A, B`,
+		noGroup:      `there is no group "scan". The groups are print`,
+		noQuery:      `"printer-7" is no address, no network and no node`,
+		noGroupQuery: `"scan/A" is no address, no network and no node. Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node like A or print/A`,
+		noVerb:       `"softly" is no way to drain; use gently, move or stop`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
@@ -161,7 +200,19 @@ func TestClientsAreFoundByAddressNetworkAndNode(t *testing.T) {
 	b.round(api.Open)
 	b.open(mfd, "198.18.0.12")
 	b.open(netip.MustParseAddr("198.18.2.20"), "198.18.0.11")
-	for query, want := range map[string]int{"": 2, "198.18.1.20": 1, "198.18.1.0/24": 1, "198.18.0.0/16": 2, "b": 1, "203.0.113.1": 0} {
+	for query, want := range map[string]int{"": 2, "198.18.1.20": 1, "198.18.1.0/24": 1, "198.18.0.0/16": 2, "b": 1, "Print/b": 1, "203.0.113.1": 0} {
+		if found, err := b.clients(query); err != nil || len(found) != want {
+			t.Errorf("%q: %d found, want %d (%v)", query, len(found), want, err)
+		}
+	}
+}
+
+func TestGroupAndNodeTellNodesOfOneNameApart(t *testing.T) {
+	b := newBox(t, twoGroups)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.11")
+	b.open(netip.MustParseAddr("198.18.2.20"), "198.18.0.21")
+	for query, want := range map[string]int{"A": 2, "print/A": 1, "scan/a": 1} {
 		if found, err := b.clients(query); err != nil || len(found) != want {
 			t.Errorf("%q: %d found, want %d (%v)", query, len(found), want, err)
 		}

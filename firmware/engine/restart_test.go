@@ -121,6 +121,30 @@ func TestFailingDiskIsToldOnceAndTriedOnceAMinute(t *testing.T) {
 	b.wantTold(event.JournalFault, "warning: the journal of who is where can't be written", "notice: the journal of who is where is written again")
 }
 
+// What the warning says would be forgotten is what a restart forgets.
+func TestFailingDiskIsToldWithWhatARestartForgets(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.12")
+	if err := os.RemoveAll(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.DrainGently}); err != nil {
+		t.Fatal(err)
+	}
+	b.wantTold(event.JournalFault, "bindings hold, but a restart of the box would forget them, and one of the balancer would return nodes to service that were drained since: ")
+	b.restart()
+	if n := b.node("B"); n.Service != api.InService || n.Clients != 1 {
+		t.Errorf("after a restart of the balancer: %+v", n)
+	}
+	b.kernel = newFakeKernel()
+	os.RemoveAll(b.dir)
+	b.restart()
+	if n := b.node("B"); n.Clients != 0 {
+		t.Errorf("after a restart of the box: %+v", n)
+	}
+}
+
 func TestMarksStayWithAddressesWhateverTheOrder(t *testing.T) {
 	vip := netip.MustParseAddr("198.18.0.10")
 	known := map[balance.NodeID]seat{2: {vip, netip.MustParseAddr("198.18.0.11")}, 7: {vip, netip.MustParseAddr("198.18.0.99")}}

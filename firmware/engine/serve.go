@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/netip"
 
@@ -29,10 +28,11 @@ func (e *Engine) Handler() http.Handler {
 	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
 		reply(e, w, r, func() (api.Done, error) {
-			if err := e.reload(); err != nil {
-				return api.Done{}, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()}
+			d, err := e.reload()
+			if err != nil {
+				return d, &api.Error{Status: http.StatusUnprocessableEntity, What: err.Error()}
 			}
-			return api.Done{Text: fmt.Sprintf("balancing %s over %s", count(len(e.groups), "group"), count(len(e.members), "node"))}, nil
+			return d, nil
 		})
 	})
 	mux.HandleFunc("POST /v1/acknowledge", func(w http.ResponseWriter, r *http.Request) {

@@ -60,12 +60,12 @@ func TestServerThatNeedsLongerThanTheUpDelayIsAWarning(t *testing.T) {
 		"warning: A took 100.0 s",
 		`MFDs may reach a server that still starts. Of A, the last 3 starts took 100 to 100 s; set up_delay = "150s", now it is 1m0s`)
 	b.text = twoNodes + "checks.up_delay = \"150s\"\n"
-	if err := b.reload(); err != nil {
+	if _, err := b.reload(); err != nil {
 		t.Fatal(err)
 	}
 	b.text = twoNodes + "checks.up_delay = \"90s\"\n"
 	for range 2 {
-		if err := b.reload(); err != nil {
+		if _, err := b.reload(); err != nil {
 			t.Fatal(err)
 		}
 	}

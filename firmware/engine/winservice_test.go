@@ -105,7 +105,7 @@ func TestServicesThatAreNoLongerConfiguredAreNoLongerJudged(t *testing.T) {
 		b.windows(a, api.WindowsStopped, api.WindowsStopped)
 	}
 	b.text = twoNodes
-	if err := b.reload(); err != nil {
+	if _, err := b.reload(); err != nil {
 		t.Fatal(err)
 	}
 	b.pass(time.Second)
@@ -125,7 +125,7 @@ func TestPlainPasswordInTheFileIsSaid(t *testing.T) {
 	b.restart()
 	b.wantTold(event.ConfigPlain, "warning: the configuration has a password that is not encrypted")
 	b.text = strings.Replace(watchedNodes, "\"x\"", "\""+string(key.Seal("x"))+"\"", 1)
-	if err := b.reload(); err != nil {
+	if _, err := b.reload(); err != nil {
 		t.Fatal(err)
 	}
 	if told := b.told(event.ConfigPlain); len(told) != 2 || told[1] != "notice: every password of the configuration is encrypted" {

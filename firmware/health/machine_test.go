@@ -73,6 +73,18 @@ func TestNodeThatFailsItsFirstProbeWaitsForTheUpDelay(t *testing.T) {
 	}
 }
 
+func TestReasonCountsBeforeItExplains(t *testing.T) {
+	w := start(t)
+	for range 3 {
+		w.m.Observe(w.now, 5555, api.Probe{Outcome: api.Unreachable, Detail: "host unreachable, says 198.18.0.1"})
+		w.m.Observe(w.now, 5022, probe(api.Absent))
+		w.now = w.now.Add(rule.Interval)
+	}
+	w.reason("port 5555 could not be reached 3 times in a row (host unreachable, says 198.18.0.1)")
+	start(t).rounds(2, api.Open, api.Absent, api.Unknown).round(api.Open, api.Absent, api.Down).
+		reason("port 5022 could not be reached 3 times in a row: no machine answers for that address, it is off or its cable is out")
+}
+
 func TestNodeThatIsDownAtBootIsNeverUsed(t *testing.T) {
 	start(t).rounds(2, api.Refused, api.Refused, api.Unknown).rounds(100, api.Refused, api.Refused, api.Down).
 		reason("port 5555 refused the connection 102 times in a row")

@@ -36,7 +36,8 @@ func (m *Machine) reason() string {
 		case worst != nil && m.rule.Services.Any:
 			return fmt.Sprintf("port %d %s", worst.number, Words(worst.probe())) + m.aside()
 		case worst != nil && worst.misses > 0:
-			return fmt.Sprintf("port %d %s %s in a row", worst.number, Words(worst.probe()), times(worst.misses))
+			what, why := words(worst.probe())
+			return fmt.Sprintf("port %d %s %s in a row%s", worst.number, what, times(worst.misses), why)
 		case worst != nil:
 			return worst.sentence()
 		case m.silentService() != nil:
@@ -87,19 +88,33 @@ func (p *port) sentence() string { return fmt.Sprintf("port %d %s", p.number, Wo
 // Words is what a probe's end looks like to somebody who stands before the rack, as
 // a clause whose subject is the port.
 func Words(p api.Probe) string {
-	what := map[api.Outcome]string{
-		api.Open:        "answered",
-		api.Refused:     "refused the connection",
-		api.Unreachable: "could not be reached",
-		api.Absent:      "could not be reached: no machine answers for that address, it is off or its cable is out",
-		api.TimedOut:    "did not answer",
-		api.NoRoute:     "could not be probed: this box has no way to the node",
-		api.Failed:      "could not be probed by this box",
-	}[p.Outcome]
-	if p.Detail == "" || p.Outcome == api.Open {
-		return what
+	what, why := words(p)
+	return what + why
+}
+
+// words takes the clause apart: what happened, which can be counted, and what is
+// known of why, with the signs that it follows after.
+func words(p api.Probe) (what, why string) {
+	switch p.Outcome {
+	case api.Open:
+		return "answered", ""
+	case api.Refused:
+		what = "refused the connection"
+	case api.Unreachable:
+		what = "could not be reached"
+	case api.Absent:
+		what, why = "could not be reached", ": no machine answers for that address, it is off or its cable is out"
+	case api.TimedOut:
+		what = "did not answer"
+	case api.NoRoute:
+		what, why = "could not be probed", ": this box has no way to the node"
+	case api.Failed:
+		what = "could not be probed by this box"
 	}
-	return what + " (" + p.Detail + ")"
+	if p.Detail != "" {
+		why += " (" + p.Detail + ")"
+	}
+	return what, why
 }
 
 func times(n int) string {

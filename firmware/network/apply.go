@@ -8,28 +8,37 @@ import (
 	"spoolgate/firmware/api"
 )
 
-// apply puts an address on the link, and the default route that needs it.
+// apply takes an address that no other machine has.
 func (p *port) apply(a *address) {
-	var expires time.Time
-	if a.label == ownLabel && p.config.DHCP() {
-		expires = p.terms.lease.Expires
-	}
-	if err := put(p.link, a.prefix, a.label, expires); err != nil {
+	if err := p.install(a); err != nil {
 		p.fault(a, err)
 		return
+	}
+	if a.set(api.Held, "", "no other machine has it") {
+		p.net.log.Info("address is held", "interface", p.link.Attrs().Name, "address", a.prefix)
+	}
+}
+
+// install puts an address on the link, and the default route that needs it.
+func (p *port) install(a *address) error {
+	if err := put(p.link, a.prefix, a.label, p.expires(a)); err != nil {
+		return err
 	}
 	if a.label == ownLabel {
 		p.sweep()
 	}
 	if gw := p.gateway(); a.label == ownLabel && (p.config.DHCP() || a.prefix.Contains(gw)) {
-		if err := defaultRoute(p.link, gw, a.prefix.Addr(), p.metric); err != nil {
-			p.fault(a, err)
-			return
-		}
+		return defaultRoute(p.link, gw, a.prefix.Addr(), p.metric)
 	}
-	if a.set(api.Held, "", "no other machine has it") {
-		p.net.log.Info("address is held", "interface", p.link.Attrs().Name, "address", a.prefix)
+	return nil
+}
+
+// expires is when the kernel shall remove an address; never, if it is zero.
+func (p *port) expires(a *address) time.Time {
+	if a.label == ownLabel && p.config.DHCP() {
+		return p.terms.lease.Expires
 	}
+	return time.Time{}
 }
 
 func (p *port) fault(a *address, err error) {

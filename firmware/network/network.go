@@ -24,6 +24,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 )
 
@@ -85,6 +86,10 @@ func (n *Network) Run(ctx context.Context, beats Beats) error {
 	if err := netlink.LinkSubscribe(links, done); err != nil {
 		return fmt.Errorf("listen to the kernel's links: %w", err)
 	}
+	addresses := make(chan netlink.AddrUpdate, 64)
+	if err := netlink.AddrSubscribe(addresses, done); err != nil {
+		return fmt.Errorf("listen to the kernel's addresses: %w", err)
+	}
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
 	n.look(ctx)
@@ -100,6 +105,13 @@ func (n *Network) Run(ctx context.Context, beats Beats) error {
 				return errors.New("the kernel ended the messages on links")
 			}
 			n.look(ctx)
+		case a, ok := <-addresses:
+			if !ok {
+				return errors.New("the kernel ended the messages on addresses")
+			}
+			if !a.NewAddr {
+				n.look(ctx) // an interface that goes takes its addresses along
+			}
 		case <-tick.C:
 			n.look(ctx)
 		case f := <-n.events:
@@ -134,6 +146,7 @@ func (n *Network) look(ctx context.Context) {
 		n.log.Warn("old VLAN stays", "err", err)
 	}
 	for _, p := range n.ports {
+		p.restore()
 		p.sweep()
 	}
 }
@@ -210,7 +223,7 @@ func (n *Network) Handler() http.Handler {
 			writeJSON(w, s)
 		case <-r.Context().Done():
 		case <-n.ended:
-			http.Error(w, "another configuration is being taken over: ask again", http.StatusServiceUnavailable)
+			wire.Answer(w, nil, replaced())
 		}
 	})
 	return mux

@@ -27,6 +27,7 @@ type port struct {
 	virtual []*address
 
 	link    netlink.Link // nil while it is absent
+	absent  bool         // it can't be had, as trouble says
 	carrier bool
 	since   time.Time
 	trouble string
@@ -53,6 +54,7 @@ func (p *port) look(ctx context.Context) {
 		return
 	}
 	l, err := p.find()
+	p.absent = err != nil
 	if err != nil {
 		if p.trouble != err.Error() {
 			p.net.log.Error("interface is missing", "role", p.role, "err", err)

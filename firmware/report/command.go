@@ -15,10 +15,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"spoolgate/firmware/api/wire"
@@ -62,9 +60,6 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 		KeyFile:       *key, Store: NewStore(*state), Journal: client.FollowReports, Snapshot: client.Snapshot,
 		Clock: Clock{Now: time.Now, After: time.After}, Log: log,
 	})
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 
 	var served sync.WaitGroup
 	ended := make(chan error, 1)
@@ -72,7 +67,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 		ended <- daemon.Serve(ctx, l, office.Handler(func() error { return office.Reload(ctx) }))
 		cancel()
 	})
-	err = watch(ctx, office, hangups, notify, log)
+	err = watch(ctx, office, daemon.Hangups(ctx), notify, log)
 	cancel()
 	office.Close()
 	served.Wait()
@@ -80,7 +75,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 }
 
 // watch is the main loop: it keeps the supervisor informed until ctx ends.
-func watch(ctx context.Context, o *Office, hangups <-chan os.Signal, notify *daemon.Notifier, log *slog.Logger) error {
+func watch(ctx context.Context, o *Office, hangups <-chan struct{}, notify *daemon.Notifier, log *slog.Logger) error {
 	if err := notify.Ready(o.Status()); err != nil {
 		return err
 	}

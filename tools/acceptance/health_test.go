@@ -100,18 +100,18 @@ func TestOneStoppedServiceTakesTheNodeOutByName(t *testing.T) {
 func TestFirewallsThatDropOrRejectEachHaveTheirReason(t *testing.T) {
 	t.Parallel()
 	p := open(t, site.Options{Nodes: 3, MFDs: 0})
-	for i, way := range []struct{ rule, reason string }{
-		{"drop", "port 5555 did not answer"},
-		{"reject with tcp reset", "port 5555 refused the connection"},
-		{"reject with icmp type admin-prohibited", "port 5555 could not be reached (prohibited by a firewall, says " + p.NodeAddress(2).String() + ")"},
+	for i, way := range []struct{ rule, reason, sign string }{
+		{"drop", "port 5555 did not answer", ""},
+		{"reject with tcp reset", "port 5555 refused the connection", ""},
+		{"reject with icmp type admin-prohibited", "port 5555 could not be reached", " (prohibited by a firewall, says " + p.NodeAddress(2).String() + ")"},
 	} {
 		p.shell(i, "nft 'table ip fw { chain in { type filter hook input priority 0; tcp dport 5555 "+way.rule+"; }; }'")
 		if i == 2 { // the last one: with nobody left the box would doubt itself
 			p.shell(0, "nft flush table ip fw")
 			p.awaitHealth(0, api.Up)
 		}
-		if n := p.awaitHealth(i, api.Down); !strings.HasPrefix(n.HealthReason, way.reason) {
-			t.Errorf("%s: %q, want %q", way.rule, n.HealthReason, way.reason)
+		if n := p.awaitHealth(i, api.Down); !strings.HasPrefix(n.HealthReason, way.reason) || !strings.HasSuffix(n.HealthReason, " in a row"+way.sign) {
+			t.Errorf("%s: %q, want %q and %q", way.rule, n.HealthReason, way.reason, way.sign)
 		}
 	}
 }

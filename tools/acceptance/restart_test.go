@@ -31,6 +31,7 @@ func TestRestartKillAndReloadKeepBindingsAndConnections(t *testing.T) {
 		{"restart", func() error { p.must(p.box.Stop()); return p.box.Start() }},
 		{"reload", func() error {
 			seq := p.now()
+			p.must(p.box.Configure(p.Config(`affinity = "1h"`)))
 			p.must(p.box.Reload())
 			p.awaitEvent("the reload", seq, func(e api.Event) bool { return e.Kind == event.ConfigChanged })
 			return nil

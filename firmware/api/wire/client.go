@@ -20,14 +20,21 @@ import (
 
 // Client asks one daemon over its Unix socket.
 type Client struct {
-	path    string
-	http    *http.Client
-	silence time.Duration
+	path     string
+	http     *http.Client
+	patience time.Duration
 }
 
-// silence is how long a daemon that has something to say every second may say
-// nothing before it counts as hung.
-const silence = 10 * time.Second
+// patience is how long an answer may take, and how long a daemon that has something
+// to say every second may say nothing, before it counts as hung. To connect proves
+// nothing: whoever started the daemon holds its socket.
+const patience = 10 * time.Second
+
+// Answers that wait for other machines take longer.
+const (
+	lookUpPatience = time.Minute       // for name servers that are silent, one after the other
+	testPatience   = 130 * time.Second // for a message, which reportd gives up after 120 s
+)
 
 // NewClient returns a client of the socket at path; it connects with the first
 // request.
@@ -35,7 +42,7 @@ func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}
-	return &Client{path: path, silence: silence, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{path: path, patience: patience, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
 // Snapshot returns the state of the balancer.
@@ -47,24 +54,7 @@ func (c *Client) Snapshot(ctx context.Context) (s api.Snapshot, err error) {
 // until ctx ends or the daemon does; the error comes last. A daemon that says
 // nothing for 10 s hangs, and counts as ended.
 func (c *Client) Snapshots(ctx context.Context) iter.Seq2[api.Snapshot, error] {
-	return func(yield func(api.Snapshot, error) bool) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		hangs := time.AfterFunc(c.silence, func() { cancel(fmt.Errorf("%s has been silent for %s", c.path, c.silence)) })
-		defer hangs.Stop()
-		for s, err := range stream[api.Snapshot](ctx, c, "/v1/snapshots") {
-			hangs.Reset(c.silence)
-			if err != nil && ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-			if !yield(s, err) || err != nil {
-				return
-			}
-		}
-		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-			yield(api.Snapshot{}, err)
-		}
-	}
+	return stream[api.Snapshot](ctx, c, "/v1/snapshots", everySecond)
 }
 
 // Network returns the addresses of the box. The client is one of netd's socket.
@@ -79,7 +69,7 @@ func (c *Client) Events(ctx context.Context, seq uint64) (e []api.Event, err err
 
 // FollowEvents yields the kept events after seq and then each new one.
 func (c *Client) FollowEvents(ctx context.Context, seq uint64) iter.Seq2[api.Event, error] {
-	return stream[api.Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10))
+	return stream[api.Event](ctx, c, "/v1/events?follow=1&after="+strconv.FormatUint(seq, 10), atChanges)
 }
 
 // Incidents returns the incidents that last, the gravest first, and then the last
@@ -92,7 +82,7 @@ func (c *Client) Incidents(ctx context.Context) (i []api.Incident, err error) {
 // Numbers go on over restarts of the balancer. A gap before the first means that
 // reports were no longer kept; between two it is numbers that were never given.
 func (c *Client) FollowReports(ctx context.Context, seq uint64) iter.Seq2[api.Report, error] {
-	return stream[api.Report](ctx, c, "/v1/reports?follow=1&after="+strconv.FormatUint(seq, 10))
+	return stream[api.Report](ctx, c, "/v1/reports?follow=1&after="+strconv.FormatUint(seq, 10), atChanges)
 }
 
 // Reporters returns how far each reporter has come. The client is one of reportd's
@@ -101,9 +91,10 @@ func (c *Client) Reporters(ctx context.Context) (l []api.Reporter, err error) {
 	return l, c.do(ctx, http.MethodGet, "/v1/reporters", nil, &l)
 }
 
-// TestReporter sends a test message by one reporter and returns how far it came.
+// TestReporter sends a test message by one reporter and returns how far it came,
+// which can take two minutes.
 func (c *Client) TestReporter(ctx context.Context, name string) (t api.ReportTest, err error) {
-	return t, c.do(ctx, http.MethodPost, "/v1/reporters/"+url.PathEscape(name)+"/test", nil, &t)
+	return t, c.within(testPatience).do(ctx, http.MethodPost, "/v1/reporters/"+url.PathEscape(name)+"/test", nil, &t)
 }
 
 // Clients returns the bound MFDs that query finds: an address, a prefix, the
@@ -125,7 +116,7 @@ func (c *Client) Names(ctx context.Context) (n api.Names, err error) {
 // LookUp asks the site's name servers for the name of an address, and whether that
 // leads back to it.
 func (c *Client) LookUp(ctx context.Context, a netip.Addr) (n api.NameCheck, err error) {
-	return n, c.do(ctx, http.MethodGet, "/v1/names/"+a.String(), nil, &n)
+	return n, c.within(lookUpPatience).do(ctx, http.MethodGet, "/v1/names/"+a.String(), nil, &n)
 }
 
 // Proof holds the requirement against what is seen now.
@@ -210,16 +201,33 @@ func clientPath(group string, mfd netip.Addr) string {
 	return "/v1/groups/" + url.PathEscape(group) + "/clients/" + mfd.String()
 }
 
+// within is the client of requests that may take longer than others.
+func (c *Client) within(patience time.Duration) *Client {
+	return &Client{path: c.path, http: c.http, patience: patience}
+}
+
+func (c *Client) silent() error { return fmt.Errorf("it has been silent for %s", c.patience) }
+
 func (c *Client) do(ctx context.Context, method, path string, body, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.patience, c.silent())
+	defer cancel()
 	resp, err := c.send(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return fmt.Errorf("answer of %s to %s: %w", c.path, path, err)
+	err = json.NewDecoder(resp.Body).Decode(into)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return c.unanswered(context.Cause(ctx))
 	}
-	return nil
+	return fmt.Errorf("answer of %s to %s: %w", c.path, path, err)
+}
+
+func (c *Client) unanswered(err error) error {
+	return fmt.Errorf("%s does not answer: %w", c.path, err)
 }
 
 // send returns an answer of the 200s, or the daemon's own *Error.
@@ -243,7 +251,10 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		if errors.As(err, &named) {
 			err = named.Err
 		}
-		return nil, fmt.Errorf("%s does not answer: %w", c.path, err)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, c.unanswered(err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
@@ -260,27 +271,46 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 // Panels yields what the front panel shows, now and at each change. The client
 // is one of paneld's socket.
 func (c *Client) Panels(ctx context.Context) iter.Seq2[api.Panel, error] {
-	return stream[api.Panel](ctx, c, "/v1/panels")
+	return stream[api.Panel](ctx, c, "/v1/panels", atChanges)
 }
 
+// pace is what a daemon promises of a stream once it has begun to answer.
+type pace bool
+
+const (
+	everySecond pace = true
+	atChanges   pace = false // it may have nothing to say for days
+)
+
 // stream yields the JSON values of an answer that goes on.
-func stream[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, error] {
+func stream[T any](ctx context.Context, c *Client, path string, p pace) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		resp, err := c.send(ctx, http.MethodGet, path, nil)
+		reading, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		hangs := time.AfterFunc(c.patience, func() { cancel(c.silent()) })
+		defer hangs.Stop()
+		resp, err := c.send(reading, http.MethodGet, path, nil)
 		if err != nil {
 			yield(none, err)
 			return
 		}
 		defer resp.Body.Close()
 		for d := json.NewDecoder(resp.Body); ; {
+			if hangs.Stop(); p == everySecond {
+				hangs.Reset(c.patience)
+			}
 			var v T
 			if err := d.Decode(&v); err != nil {
+				if reading.Err() != nil {
+					err = context.Cause(reading)
+				}
 				if ctx.Err() == nil {
 					yield(none, fmt.Errorf("%s ended: %w", c.path, err))
 				}
 				return
 			}
+			hangs.Stop() // what the reader takes is no silence of the daemon
 			if !yield(v, nil) {
 				return
 			}

@@ -135,7 +135,7 @@ func TestStreamEndsQuietlyWithItsReader(t *testing.T) {
 
 func TestDaemonThatHangsCountsAsEnded(t *testing.T) {
 	client, _ := serve(t, http.HandlerFunc(NewFeed(api.Snapshot{}).ServeStream))
-	client.silence = 50 * time.Millisecond
+	client.patience = 50 * time.Millisecond
 	var last error
 	for _, err := range client.Snapshots(t.Context()) {
 		last = err
@@ -143,6 +143,59 @@ func TestDaemonThatHangsCountsAsEnded(t *testing.T) {
 	if last == nil || !strings.Contains(last.Error(), "has been silent for 50ms") {
 		t.Errorf("ended with %v", last)
 	}
+}
+
+func TestDaemonThatConnectsAndSaysNothingDoesNotAnswer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	l, err := net.Listen("unix", path) // as init holds it: nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	halfway, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(`{"version":`))
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	nobody := NewClient(path)
+	nobody.patience, halfway.patience = 50*time.Millisecond, 50*time.Millisecond
+	for what, ask := range map[string]func() error{
+		"nobody accepts": func() error { _, err := nobody.Snapshot(t.Context()); return err },
+		"an order":       func() error { _, err := nobody.Reload(t.Context()); return err },
+		"half an answer": func() error { _, err := halfway.Snapshot(t.Context()); return err },
+		"events": func() error {
+			for _, err := range nobody.FollowEvents(t.Context(), 0) {
+				return err
+			}
+			return nil
+		},
+	} {
+		err := ask()
+		if err == nil || !strings.HasSuffix(err.Error(), "sock does not answer: it has been silent for 50ms") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestStreamThatSpeaksAtChangesMayBeSilent(t *testing.T) {
+	speak := make(chan struct{})
+	client, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		BeginStream(w)
+		http.NewResponseController(w).Flush()
+		<-speak
+		Send(w, api.Event{Seq: 7})
+	}))
+	// Three times the patience with a daemon that has begun to answer. Nothing that
+	// could be waited for tells that an alarm did not go off.
+	client.patience = 200 * time.Millisecond
+	time.AfterFunc(3*client.patience, func() { close(speak) })
+	for e, err := range client.FollowEvents(t.Context(), 0) {
+		if err != nil || e.Seq != 7 {
+			t.Errorf("heard %v, %v", e, err)
+		}
+		return
+	}
+	t.Error("the stream ended without a word")
 }
 
 func TestSlowReaderMissesValuesButNeverTheLast(t *testing.T) {

@@ -41,7 +41,7 @@ var rules = map[string]rule{
 	event.NameServers:  {name: "The site's name servers do not answer", do: "Check them, and naming.resolvers or service.dns. MFDs are served meanwhile"},
 	event.KernelFault:  {name: "The kernel does not do what this box wants of it", do: "Nothing, if it ends by itself. Restart the box, and report it, if it lasts"},
 	event.EventsFault:  {name: "This box can't keep on its medium what happens", do: "MFDs are served on. Replace the medium"},
-	event.JournalFault: {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a power cut would lose their bindings"},
+	event.JournalFault: {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a restart of the box would lose their bindings, and bring drained nodes back into service"},
 }
 
 // title is one sentence: what is the matter.
