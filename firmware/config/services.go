@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"spoolgate/firmware/secret"
 )
@@ -134,7 +135,7 @@ func checkAccount(s *section, account string) {
 	if !split {
 		domain, user = "-", account
 	}
-	if domain == "" || user == "" || len(account) > 256 || strings.ContainsAny(user, "\\/\"[]:;|=,+*?<>\t\n") || strings.HasPrefix(user, "@") || strings.HasSuffix(user, "@") {
+	if domain == "" || user == "" || len(account) > 256 || strings.ContainsAny(user, "\\/\"[]:;|=,+*?<>") || strings.ContainsFunc(account, unicode.IsControl) || strings.HasPrefix(user, "@") || strings.HasSuffix(user, "@") {
 		s.add(s.key("account"), fmt.Sprintf("%q is no account of Windows", account), "an account is written with its domain, or is one of the server itself",
 			`Write it like account = "SITE\\spoolgate" or account = "spoolgate@site.example"; within quotes the backslash is written twice`)
 	}
