@@ -53,14 +53,15 @@ func (g *gates) forgive() {
 
 // gate lets the logins of one account through: one after the other until a server
 // has said that the password is right, and none for a while after it said that it
-// is wrong.
+// is wrong. A server that took the password itself is not held back by what another
+// says, which may have lost its domain: it would take the eyes off all nodes.
 type gate struct {
 	turn chan struct{} // holds the token of whoever logs in
 
-	mu     sync.Mutex
-	proven bool
-	wrong  *Failure
-	until  time.Time
+	mu    sync.Mutex
+	taken map[netip.Addr]bool // nodes that said that the password is right
+	wrong *Failure
+	until time.Time
 }
 
 // pass logs in at a node, or says why not. Nil lets everything through.
@@ -76,7 +77,7 @@ func (g *gate) pass(ctx context.Context, node netip.Addr, login func() error) er
 			return &Failure{api.WindowsTimedOut, "the login waited for that of another node"}
 		}
 	}
-	if err := g.shut(); err != nil {
+	if err := g.shut(node); err != nil {
 		return err
 	}
 	err := login()
@@ -87,13 +88,13 @@ func (g *gate) pass(ctx context.Context, node netip.Addr, login func() error) er
 func (g *gate) open() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.proven
+	return len(g.taken) > 0
 }
 
-func (g *gate) shut() error {
+func (g *gate) shut(node netip.Addr) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.wrong != nil && time.Now().Before(g.until) {
+	if g.wrong != nil && !g.taken[node] && time.Now().Before(g.until) {
 		return g.wrong
 	}
 	return nil
@@ -105,9 +106,13 @@ func (g *gate) learn(node netip.Addr, err error) {
 	var f *Failure
 	switch {
 	case err == nil:
-		g.proven, g.wrong = true, nil
+		if g.taken == nil {
+			g.taken = map[netip.Addr]bool{}
+		}
+		g.taken[node], g.wrong = true, nil
 	case errors.As(err, &f) && f.State == api.WindowsWrongPassword:
-		g.proven, g.until = false, time.Now().Add(lockout)
+		delete(g.taken, node)
+		g.until = time.Now().Add(lockout)
 		g.wrong = &Failure{api.WindowsWrongPassword, fmt.Sprintf("said by %s at %s", node, time.Now().Format(time.TimeOnly))}
 	}
 }

@@ -111,6 +111,36 @@ func TestWrongPasswordIsTriedOnceForAllNodesOfADomain(t *testing.T) {
 	}
 }
 
+// One server that has lost its domain takes nobody's word for a wrong password.
+func TestServerThatTookThePasswordIsNotHeldBackByAnother(t *testing.T) {
+	var g gates
+	account := Account{`SITE\spoolgate`, "x"}
+	wrong := &Failure{State: api.WindowsWrongPassword}
+	login := func(node netip.Addr, answer error) (tried bool, err error) {
+		err = g.of(account, node).pass(context.Background(), node, func() error { tried = true; return answer })
+		return tried, err
+	}
+	if tried, err := login(nodeIP, nil); !tried || err != nil {
+		t.Fatal(tried, err)
+	}
+	if tried, err := login(boxIP, wrong); !tried || err == nil {
+		t.Fatal(tried, err)
+	}
+	if tried, err := login(nodeIP, nil); !tried || err != nil {
+		t.Errorf("the server that takes the password: tried %v, %v", tried, err)
+	}
+	login(boxIP, wrong)
+	third := netip.MustParseAddr("198.18.0.3")
+	if tried, err := login(third, nil); tried || err == nil {
+		t.Errorf("a server that has not taken it yet: tried %v, %v", tried, err)
+	}
+	// It does not take it any more itself.
+	login(nodeIP, wrong)
+	if tried, err := login(nodeIP, nil); tried || err == nil {
+		t.Errorf("after its own refusal: tried %v, %v", tried, err)
+	}
+}
+
 func TestUserOfTheServerItselfIsTriedOnEachServer(t *testing.T) {
 	var g gates
 	for n := range 3 {
