@@ -150,6 +150,7 @@ type member struct {
 	health  api.Health // as last told
 	// complaints are those of its clients.
 	complaints health.Evidence
+	dead       bool   // Down, and not just stopping: its connections are cut
 	blind      string // the services that can't be judged, as last told
 }
 

@@ -73,6 +73,12 @@ func (e *Engine) judge(m *member) {
 	now := e.opts.Now()
 	m.group.policy.SetHealthy(m.id, s.Health == api.Up || s.Health == api.Checking, now)
 	e.dirty = true
+	// What a service on its way to the end still does for its MFDs is not cut short.
+	dead := s.Health == api.Down && !s.Stopping
+	if dead && !m.dead {
+		e.dead = append(e.dead, m)
+	}
+	m.dead = dead
 	if s.Health == m.health {
 		return
 	}
@@ -85,7 +91,6 @@ func (e *Engine) judge(m *member) {
 	switch {
 	case s.Health == api.Down:
 		severity = event.Warning
-		e.dead = append(e.dead, m)
 	case s.Health == api.Checking, was == api.Checking && s.Health == api.Up:
 		severity = event.Info
 	}

@@ -47,6 +47,33 @@ func TestServiceThatStopsTakesItsNodeOutOfThePlanAtOnce(t *testing.T) {
 	}
 }
 
+func TestConnectionsToANodeThatStopsAreCutWhenItHasStopped(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	for _, a := range []string{"198.18.0.11", "198.18.0.12"} {
+		b.windows(a, api.WindowsRunning, api.WindowsRunning)
+	}
+	b.round(api.Open)
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsStopPending)
+	b.round(api.Open)
+	if len(b.kernel.up) != 1 || len(b.kernel.cuts) != 0 {
+		t.Errorf("while it stops: up %v, cut %v", b.kernel.up, b.kernel.cuts)
+	}
+	for range 2 {
+		b.windows("198.18.0.11", api.WindowsRunning, api.WindowsStopped)
+	}
+	if len(b.kernel.cuts) != 1 {
+		t.Errorf("when it has stopped: cut %v", b.kernel.cuts)
+	}
+	// Its port may go before it says so.
+	b.windows("198.18.0.12", api.WindowsStopPending, api.WindowsRunning)
+	for range 3 {
+		b.round(api.Refused, "198.18.0.12")
+	}
+	if len(b.kernel.cuts) != 2 {
+		t.Errorf("when its port is gone: cut %v", b.kernel.cuts)
+	}
+}
+
 func TestTroubleWithTheAccountIsToldOnceAndStopsNobody(t *testing.T) {
 	b := newBox(t, watchedNodes)
 	b.round(api.Open)

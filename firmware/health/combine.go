@@ -1,5 +1,7 @@
 package health
 
+import "spoolgate/firmware/api"
+
 // What ports and services say together. The state machine asks nothing else.
 
 // well reports whether the node can serve as far as is known.
@@ -20,6 +22,25 @@ func (m *Machine) down() bool {
 		return ports && (services || !m.servicesRead())
 	}
 	return ports || services
+}
+
+// stopping reports whether a Down node lacks nothing but services that are on their
+// way to the end.
+func (m *Machine) stopping() bool {
+	if worst := m.worst(); m.health != api.Down || m.rule.Services.Any || worst != nil && worst.misses >= m.rule.misses() {
+		return false
+	}
+	found := false
+	for _, s := range m.services {
+		switch s.answer.State {
+		case api.WindowsStopPending:
+			found = true
+		case api.WindowsRunning:
+		default:
+			return false
+		}
+	}
+	return found
 }
 
 // ailing reports whether something fails that would make the node Down if it went on.

@@ -40,6 +40,9 @@ type Status struct {
 	Ports  []api.Port
 	// Services are empty when none is watched.
 	Services []api.WindowsService
+	// Stopping: the node is Down for nothing but a service on its way to the end,
+	// which may still finish what it has open.
+	Stopping bool
 }
 
 // Machine judges one node. Its states:
@@ -78,8 +81,9 @@ type Machine struct {
 	hold    Verdict
 	now     time.Time // of the last call
 
-	told     api.Health // what the last call reported
-	toldUpAt time.Time
+	told         api.Health // what the last call reported
+	toldUpAt     time.Time
+	toldStopping bool
 }
 
 // NewMachine is a node that nothing is known of, after the box's own start.
@@ -209,8 +213,8 @@ func (m *Machine) step(now time.Time) (changed bool) {
 	if m.health == api.Starting {
 		m.start(now)
 	}
-	changed = m.health != m.told || !m.upAt().Equal(m.toldUpAt)
-	m.told, m.toldUpAt = m.health, m.upAt()
+	changed = m.health != m.told || !m.upAt().Equal(m.toldUpAt) || m.stopping() != m.toldStopping
+	m.told, m.toldUpAt, m.toldStopping = m.health, m.upAt(), m.stopping()
 	return changed
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Status says how the node is, as of the last call of another method.
 func (m *Machine) Status() Status {
-	s := Status{Health: m.health, Reason: m.reason(), Since: m.since, UpAt: m.upAt()}
+	s := Status{Health: m.health, Reason: m.reason(), Since: m.since, UpAt: m.upAt(), Stopping: m.stopping()}
 	for _, p := range m.ports {
 		last := p.probe()
 		s.Ports = append(s.Ports, api.Port{
