@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	rpc "github.com/oiweiwei/go-msrpc/dcerpc/errors"
 	smb "github.com/oiweiwei/go-smb2.fork"
 
 	"spoolgate/firmware/api"
@@ -60,7 +61,9 @@ func judge(err error) error {
 			return &f
 		}
 	}
-	if errors.Is(err, os.ErrPermission) {
+	// An RPC fault has its status in the codes of Windows (MS-RPCE 3.3.3.4).
+	var fault *rpc.Error
+	if errors.Is(err, os.ErrPermission) || errors.As(err, &fault) && fault.Value == uint32(accessDenied) {
 		return &Failure{api.WindowsAccessDenied, "the account may not use " + `IPC$\svcctl`}
 	}
 	return &Failure{api.WindowsProtocolError, tail(err)}
