@@ -172,6 +172,9 @@ type Event struct {
 	// Evidence is what was seen that says so.
 	Evidence []string `json:"evidence,omitempty"`
 	Text     string   `json:"text"` // what happened, why, and what to do
+	// Once says of a trouble that no event will tell its end: it is over when it
+	// has not happened again for a while.
+	Once bool `json:"once,omitempty"`
 	// Incident is the trouble that the event belongs to; 0 for none.
 	Incident uint64 `json:"incident,omitempty"`
 }

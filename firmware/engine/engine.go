@@ -103,6 +103,8 @@ type group struct {
 	members []*member
 	state   judged
 	told    api.BoxState // the last state that an event told
+	away    bool         // an event told that MFDs do not reach the box
+	claimed bool         // an event told that another machine has the address, too
 }
 
 // judged is a state of group or box, with its reason and since when.
@@ -119,6 +121,7 @@ type member struct {
 	group   *group
 	machine *health.Machine
 	health  api.Health // as last told
+	murmur  murmur
 }
 
 type probed struct {
@@ -132,7 +135,7 @@ type moveKey struct {
 	cause    balance.Cause
 }
 
-// keptEvents are in memory and on the medium: some 2 MB of each.
+// keptEvents are in memory and on the medium: some 2.5 MB of each.
 const keptEvents = 4096
 
 // New loads the configuration and adopts what the kernel has. Nothing is
@@ -142,12 +145,12 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
+	log, history, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
 		log:       log,
-		book:      incident.NewBook(opts.Pace, log.Kept(), opts.Now()),
+		book:      incident.NewBook(opts.Pace, history, opts.Now()),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
@@ -163,7 +166,8 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	if unkept != nil {
-		e.eventsUnkept(unkept)
+		e.tell(event.Event{Kind: event.EventsFault, Severity: event.Warning, Once: true,
+			Text: "not all that happened before this start could be read: " + unkept.Error()})
 	}
 	return e, nil
 }

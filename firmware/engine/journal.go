@@ -146,7 +146,7 @@ func (e *Engine) sweep() {
 		return
 	}
 	if err := e.opts.Kernel.Refresh(renew); err != nil {
-		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Once: true,
 			Text: fmt.Sprintf("the windows of %s with open connections could not be renewed: %v", count(len(renew), "MFD"), err)})
 	}
 }

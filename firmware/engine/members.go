@@ -75,8 +75,11 @@ func (e *Engine) start() error {
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
 		Text: fmt.Sprintf("balancing %s over %s; %s taken from %s", count(len(e.groups), "group"), count(len(e.members), "node"), count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
+	if wrong == nil {
+		e.report(e.book.Keep(e.configured, now)...)
+	}
 	if journalErr != nil {
-		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning, Once: true,
 			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
 	}
 	e.publish()
@@ -176,6 +179,10 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		if g == nil {
 			g = &group{}
 		}
+		renamed := g.Name != gc.Name
+		if renamed {
+			g.told, g.away, g.claimed = "", false, false // its state is told anew under the new name
+		}
 		g.Group, g.members = gc, nil
 		var specs []balance.Spec
 		for _, nc := range gc.Nodes {
@@ -194,6 +201,9 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 				m = &member{machine: health.NewMachineFrom(rule(gc), api.Unknown, now)}
 			default:
 				m = &member{machine: health.NewMachine(rule(gc), now)}
+			}
+			if renamed || m.Name != nc.Name {
+				m.health = ""
 			}
 			m.Node, m.id, m.group = nc, id, g
 			g.members = append(g.members, m)

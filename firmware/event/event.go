@@ -13,6 +13,8 @@ const (
 	NodeService      = "node.service"      // In service, Draining, Out of service
 	NodeCut          = "node.cut"          // connections of a node that left were cut
 	GroupState       = "group.state"       // OK, No spare, Nothing serving
+	GroupUnreached   = "group.unreached"   // MFDs do not reach the box at the group's virtual address
+	GroupDisputed    = "group.disputed"    // another machine claims the virtual address, too
 	ClientBound      = "client.bound"      // first contact of an MFD
 	ClientMoved      = "client.moved"      // an MFD changed nodes, and why
 	ClientForgotten  = "client.forgotten"  //

@@ -26,7 +26,7 @@ type Verdict struct {
 //
 // Two nodes or more that were fine and fall silent within one round are
 // suspicious. One node alone is not: nothing tells it apart from that node's own
-// end. A refused connection ends all doubt, as it proves the way there and back.
+// end, unless the box has no cable (Blame). A refused connection ends all doubt, as it proves the way there and back.
 // Two nodes that really lose power in the same round look the same as a pulled
 // cable; then the plan is held for the up-delay (Machine.Hold), and MFDs get no
 // answer from nodes that have none to give.
@@ -35,7 +35,8 @@ type Suspicion struct {
 	targets map[netip.AddrPort]*sighting
 	first   time.Time // observation
 	last    time.Time
-	heard   bool // somebody has answered
+	heard   bool   // somebody has answered
+	blamed  string // what is known to be wrong with the box; empty for nothing
 }
 
 // deafFor is how long a switch may take to forward what a box sends that has just
@@ -88,6 +89,11 @@ func (s *Suspicion) Keep(targets []netip.AddrPort, round time.Duration) {
 	s.round, s.targets = round, kept
 }
 
+// Blame says what is known to be wrong with the box itself, such as a cable that is
+// out; empty when that is over. It makes silence certainly the box's own, of however
+// few nodes.
+func (s *Suspicion) Blame(why string) { s.blamed = why }
+
 // Verdict judges what was observed so far. It ends with the first probe that is
 // answered.
 func (s *Suspicion) Verdict() Verdict {
@@ -124,6 +130,8 @@ func (s *Suspicion) Verdict() Verdict {
 	switch {
 	case !own && !s.heard && len(s.targets) > 0 && s.last.Sub(s.first) < deafFor:
 		return Verdict{Deaf: true, Since: s.first}
+	case s.blamed != "" && len(s.targets) > 0:
+		return Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: s.blamed}
 	case own:
 		return Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: "this box cannot send probes at all: look at its own cable, address and gateway"}
 	case together >= 2:

@@ -27,6 +27,8 @@ var rules = map[string]rule{
 	event.NodeDown: {do: "Look whether the server is on and its services run, and whether a firewall lets this box reach the probed ports. " +
 		"It takes MFDs again by itself when it has answered for the up-delay"},
 	event.GroupState:       {do: "Bring another node into service, or find out why it does not serve"},
+	event.GroupUnreached:   {do: "Find the machine that has the address and give it another one, or put the cable of the service interface in: the cause says which"},
+	event.GroupDisputed:    {do: "Find the machine by its MAC address, which the cause names, and give it another IP address"},
 	event.BoxSuspicion:     {name: "This box reaches none of its nodes", do: "Check the cable, the switch port and the VLAN of the service interface"},
 	event.ServiceRestarted: {single: true, name: "A program of this box was started anew", do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
 	event.ClientFault:      {single: true, name: "An MFD changed nodes for no known reason", do: "Save a support bundle and report it"},
@@ -44,6 +46,10 @@ func (r rule) title(k key, ev api.Event) string {
 		return r.name
 	case k.kind == event.NodeDown:
 		return fmt.Sprintf("Node %s of group %s is Down", k.node, k.group)
+	case k.kind == event.GroupDisputed:
+		return fmt.Sprintf("Another machine claims the virtual address of group %s", k.group)
+	case k.kind == event.GroupUnreached:
+		return fmt.Sprintf("MFDs do not reach group %s at its virtual address", k.group)
 	case k.kind == event.GroupState && ev.State == string(api.NothingServing):
 		return fmt.Sprintf("Nobody can print through group %s", k.group)
 	case k.kind == event.GroupState:
