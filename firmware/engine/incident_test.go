@@ -100,6 +100,9 @@ func TestPulledCableOfTheBoxIsOneIncidentUntilPeoplePrintAgain(t *testing.T) {
 	}
 	b.reach(map[netip.Addr]api.Hold{vip: {State: api.Held}}, "")
 	b.rounds(10*time.Minute, api.Open)
+	if told := strings.Join(b.told(event.NodeHealth), "\n"); strings.Contains(told, "Down") {
+		t.Errorf("the nodes were taken out: %s", told)
+	}
 	b.wantMessages("begin 1 This box reaches none of its nodes", "clear 1 This box reaches none of its nodes")
 }
 
@@ -113,7 +116,11 @@ func TestBoxWithoutACableBelievesNoSilence(t *testing.T) {
 	if n := b.node("A"); n.Health != api.Checking {
 		t.Errorf("A is %s: %s", n.Health, n.HealthReason)
 	}
-	b.reach(nil, "")
+	b.reach(nil, "") // a switch may take half a minute to let it in
+	b.rounds(30*time.Second, api.TimedOut, "198.18.0.11")
+	if n := b.node("A"); n.Health != api.Checking {
+		t.Errorf("just plugged in, A is %s: %s", n.Health, n.HealthReason)
+	}
 	b.rounds(time.Minute, api.TimedOut, "198.18.0.11")
 	if n := b.node("A"); n.Health != api.Down {
 		t.Errorf("with the cable in, A is %s: %s", n.Health, n.HealthReason)
@@ -165,5 +172,32 @@ func TestShortMissesAreNotToldForever(t *testing.T) {
 	b.rounds(20*time.Second, api.TimedOut, "198.18.0.11")
 	if told := b.told(event.NodeHealth); !strings.Contains(told[len(told)-1], "warning: A is Down") {
 		t.Errorf("the last is %q", told[len(told)-1])
+	}
+}
+
+// Nothing serves: the reason says of each node why, what is waited for, and what is
+// not waited for.
+func TestLastResortIsTheNodeThatFlapsAndItIsSaid(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 4 {
+		b.rounds(20*time.Second, api.Refused, "198.18.0.11")
+		b.rounds(30*time.Minute, api.Open)
+	}
+	b.rounds(20*time.Second, api.Refused, "198.18.0.11")
+	b.rounds(5*time.Minute, api.Open)
+	if n := b.node("A"); n.Health != api.Starting || !strings.Contains(n.HealthReason, "held back for 24m0s instead of 3m0s") {
+		t.Errorf("while B serves, A is %s: %s", n.Health, n.HealthReason)
+	}
+	b.rounds(20*time.Second, api.Refused, "198.18.0.12")
+	if n := b.node("A"); n.Health != api.Up {
+		t.Errorf("once B is Down, A is %s: %s", n.Health, n.HealthReason)
+	}
+	b.rounds(20*time.Second, api.Refused, "198.18.0.11", "198.18.0.12")
+	b.rounds(time.Minute, api.Refused, "198.18.0.12")
+	want := "no node takes MFDs, which are refused and try again: A is Starting: answers since "
+	if s := b.last().Box; s.State != api.NothingServing || !strings.HasPrefix(s.Reason, want) || !strings.Contains(s.Reason, "not held back for longer because no other node serves") ||
+		!strings.Contains(s.Reason, "; B is Down: port 5555 refused the connection ") || !strings.Contains(s.Reason, " in a row. Every node is probed every 5s; the first that answers for its up-delay serves") {
+		t.Errorf("%s: %s", s.State, s.Reason)
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -134,6 +135,11 @@ func groupVerdict(g *group) (state api.BoxState, reason string, final bool) {
 		return api.OK, fmt.Sprintf("%d of %d nodes serve; %s", serving, len(g.members), lost), final
 	}
 	return api.OK, fmt.Sprintf("all %d nodes serve", serving), final
+}
+
+// serves reports whether MFDs can be dealt to a node of the group.
+func (g *group) serves() bool {
+	return slices.ContainsFunc(g.policy.Nodes(), func(n balance.NodeState) bool { return n.Serving })
 }
 
 // lastResort says why no node takes MFDs, and what is tried. A Starting node is not

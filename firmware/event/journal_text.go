@@ -19,7 +19,7 @@ type heading struct {
 type content struct {
 	reports []api.Report
 	ledger  *ledger // of the heading; nil without it
-	closed  uint64  // from the closing line, if that is the last one; 0 without it
+	closed  uint64  // from the closing line; 0 without it
 	whole   int     // length of the text up to the last good line that is no closing one
 }
 
@@ -47,7 +47,7 @@ func parse(text []byte) (c content) {
 			c.closed = v.Next
 			continue
 		}
-		c.closed, c.whole = 0, at
+		c.whole = at
 		if v.Ledger != nil {
 			c.ledger = v.Ledger
 			continue
