@@ -38,6 +38,7 @@ type Incident struct {
 	Severity string    `json:"severity"`
 	Group    string    `json:"group,omitempty"`
 	Node     string    `json:"node,omitempty"`
+	Program  string    `json:"program,omitempty"`  // of the box
 	Title    string    `json:"title"`              // one sentence: what is the matter
 	Cause    string    `json:"cause"`              // why, as far as it is known
 	Evidence []string  `json:"evidence,omitempty"` // what was seen that says so, oldest first

@@ -158,7 +158,7 @@ func New(opts Options) (*Engine, error) {
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
-		services:  serviceWatch{path: opts.ServicesFile},
+		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},
 	}
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)

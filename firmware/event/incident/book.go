@@ -117,7 +117,7 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 	case event.GroupUnreached:
 		return b.groupUnreached(ev, now)
 	}
-	k := key{cmp.Or(rules[ev.Kind].of, ev.Kind), ev.Group, ev.Node}
+	k := key{cmp.Or(rules[ev.Kind].of, ev.Kind), ev.Group, ev.Node, ev.Program}
 	if grave(ev.Severity) >= grave(event.Warning) {
 		return b.begin(k, ev, now)
 	}
@@ -142,7 +142,7 @@ func (b *Book) begin(k key, ev api.Event, now time.Time) (*entry, api.Phase) {
 	alone := rule.single || ev.Once
 	if e == nil || !e.Open() && now.Sub(e.Cleared) >= b.pace.Again {
 		e = &entry{base: ev.Severity, raisedTo: ev.Severity, alone: alone, confirmed: true, summed: 1, Incident: api.Incident{
-			ID: b.next, Kind: k.kind, Severity: ev.Severity, Group: k.group, Node: k.node,
+			ID: b.next, Kind: k.kind, Severity: ev.Severity, Group: k.group, Node: k.node, Program: k.program,
 			Title: rule.title(k, ev), Cause: clip(ev.Text, longestCause), Do: rule.do, Began: now, Updated: now, Times: 1,
 		}}
 		b.next++

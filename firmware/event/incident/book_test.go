@@ -235,12 +235,14 @@ func TestServerThatStumblesOnceWhileItStartsDoesNotFlap(t *testing.T) {
 func TestRestartOfADaemonEndsByItself(t *testing.T) {
 	s := tell(t)
 	for range 3 {
-		s.take(api.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Text: "webd was restarted"}).pass(time.Minute)
+		s.take(api.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Program: "webd", Text: "webd was restarted"}).pass(time.Minute)
 	}
 	if i := s.open(1)[0]; i.Times != 3 {
 		t.Errorf("%+v", i)
 	}
-	s.pass(time.Hour).want("begin 1 warning A program of this box was started anew", "clear 1 warning A program of this box was started anew")
+	s.take(api.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Program: "netd", Text: "netd was restarted"}).pass(time.Hour)
+	webd, netd := " warning The program webd of this box was started anew", " warning The program netd of this box was started anew"
+	s.want("begin 1"+webd, "begin 2"+netd, "clear 1"+webd, "clear 2"+netd)
 }
 
 func TestLesserEventOfTheSameKindEndsATrouble(t *testing.T) {

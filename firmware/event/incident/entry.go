@@ -11,9 +11,9 @@ import (
 )
 
 // key is what makes two troubles the same one.
-type key struct{ kind, group, node string }
+type key struct{ kind, group, node, program string }
 
-func keyOf(i api.Incident) key { return key{i.Kind, i.Group, i.Node} }
+func keyOf(i api.Incident) key { return key{i.Kind, i.Group, i.Node, i.Program} }
 
 // entry is an incident while it may still change.
 type entry struct {
@@ -102,7 +102,7 @@ func (e *entry) report(ev api.Event, phase api.Phase) api.Report {
 func (e *entry) clear(now time.Time, why string) api.Report {
 	e.end(now)
 	e.Updated = now
-	return e.report(api.Event{Kind: event.IncidentCleared, Severity: event.Notice, Group: e.Group, Node: e.Node, Text: e.Title + ": " + why}, api.Clear)
+	return e.report(api.Event{Kind: event.IncidentCleared, Severity: event.Notice, Group: e.Group, Node: e.Node, Program: e.Program, Text: e.Title + ": " + why}, api.Clear)
 }
 
 func (e *entry) end(now time.Time) { e.Cleared, e.away, e.eased, e.confirmed = now, now, false, true }
@@ -117,7 +117,7 @@ func (e *entry) digest(now time.Time, pace Pace) api.Report {
 		e.Title, e.Times, clock(e.Began), is, e.pause, pace.Steady)
 	e.nextDigest, e.Updated, e.summed = now.Add(e.pause), now, e.Times
 	e.pause = min(2*e.pause, pace.LongestDigest)
-	return e.report(api.Event{Kind: event.IncidentDigest, Severity: e.Severity, Group: e.Group, Node: e.Node, Text: text}, api.Digest)
+	return e.report(api.Event{Kind: event.IncidentDigest, Severity: e.Severity, Group: e.Group, Node: e.Node, Program: e.Program, Text: text}, api.Digest)
 }
 
 func clock(t time.Time) string { return t.Format(time.TimeOnly) }

@@ -21,7 +21,7 @@ type lostNode struct {
 // trouble, which then explains it. It ends when the node is Up; that it is Starting
 // is news of it.
 func (b *Book) nodeHealth(ev api.Event, now time.Time) (*entry, api.Phase) {
-	k := key{event.NodeDown, ev.Group, ev.Node}
+	k := key{kind: event.NodeDown, group: ev.Group, node: ev.Node}
 	e, lost, own := b.entries[k], b.nodes[k], b.suspicion()
 	open := e != nil && e.Open()
 	explained := lost != nil && lost.boxs && own != nil
@@ -82,7 +82,7 @@ func (b *Book) comingBack() (out []key) {
 // node has no spare for as long as it has one node: that is no trouble.
 func (b *Book) groupState(ev api.Event, now time.Time) (*entry, api.Phase) {
 	b.groups[ev.Group] = ev
-	k := key{event.GroupState, ev.Group, ""}
+	k := key{kind: event.GroupState, group: ev.Group}
 	if grave(ev.Severity) < grave(event.Warning) {
 		for _, e := range b.entries {
 			if e.Kind == event.NodeDown && e.Group == ev.Group {
@@ -105,7 +105,7 @@ func (b *Book) groupState(ev api.Event, now time.Time) (*entry, api.Phase) {
 // groupUnreached: a box whose cable is out has no address for MFDs either; that
 // belongs to the box's own incident. Otherwise it is one of the group.
 func (b *Book) groupUnreached(ev api.Event, now time.Time) (*entry, api.Phase) {
-	k := key{event.GroupUnreached, ev.Group, ""}
+	k := key{kind: event.GroupUnreached, group: ev.Group}
 	e, own := b.entries[k], b.suspicion()
 	open := e != nil && e.Open()
 	if grave(ev.Severity) < grave(event.Warning) {
@@ -125,7 +125,7 @@ func (b *Book) groupUnreached(ev api.Event, now time.Time) (*entry, api.Phase) {
 // explains is the open incident that a group's state follows from: that MFDs do not
 // reach the box, that the box reaches nobody, or the newest of its nodes'.
 func (b *Book) explains(group string) *entry {
-	if e := b.entries[key{event.GroupUnreached, group, ""}]; e != nil && e.Open() {
+	if e := b.entries[key{kind: event.GroupUnreached, group: group}]; e != nil && e.Open() {
 		return e
 	}
 	if own := b.suspicion(); own != nil {
@@ -146,7 +146,7 @@ func (b *Book) blamed(ev api.Event) *entry {
 	if ev.Kind == event.ClientMoved {
 		node = ev.From
 	}
-	k := key{event.NodeDown, ev.Group, node}
+	k := key{kind: event.NodeDown, group: ev.Group, node: node}
 	if e := b.entries[k]; e != nil && e.Open() {
 		return e
 	}
@@ -177,13 +177,13 @@ func (b *Book) unexplained(now time.Time) (out []api.Report) {
 		}
 	}
 	for group, ev := range b.groups {
-		k := key{event.GroupState, group, ""}
+		k := key{kind: event.GroupState, group: group}
 		if e := b.entries[k]; grave(ev.Severity) >= grave(event.Warning) && b.explains(group) == nil && (e == nil || !e.Open()) {
 			wrong[k] = ev
 		}
 	}
 	for group, ev := range b.away {
-		k := key{event.GroupUnreached, group, ""}
+		k := key{kind: event.GroupUnreached, group: group}
 		if e := b.entries[k]; own == nil && (e == nil || !e.Open()) {
 			wrong[k] = ev
 		}
@@ -215,5 +215,5 @@ func (b *Book) notice(k key, ev api.Event, now time.Time) api.Report {
 }
 
 func compare(x, y key) int {
-	return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.group, y.group), cmp.Compare(x.node, y.node))
+	return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.group, y.group), cmp.Compare(x.node, y.node), cmp.Compare(x.program, y.program))
 }

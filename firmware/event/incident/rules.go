@@ -30,7 +30,7 @@ var rules = map[string]rule{
 	event.GroupUnreached:   {do: "Find the machine that has the address and give it another one, or put the cable of the service interface in: the cause says which"},
 	event.GroupDisputed:    {do: "Find the machine by its MAC address, which the cause names, and give it another IP address"},
 	event.BoxSuspicion:     {name: "This box reaches none of its nodes", do: "Check the cable, the switch port and the VLAN of the service interface"},
-	event.ServiceRestarted: {single: true, name: "A program of this box was started anew", do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
+	event.ServiceRestarted: {single: true, do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
 	event.ClientFault:      {single: true, name: "An MFD changed nodes for no known reason", do: "Save a support bundle and report it"},
 	event.ConfigRefused:    {name: "The configuration that was written is not in use", do: "Correct it; spoolctl config check says what is wrong"},
 	event.ConfigChanged:    {of: event.ConfigRefused},
@@ -46,6 +46,8 @@ func (r rule) title(k key, ev api.Event) string {
 		return r.name
 	case k.kind == event.NodeDown:
 		return fmt.Sprintf("Node %s of group %s is Down", k.node, k.group)
+	case k.kind == event.ServiceRestarted:
+		return fmt.Sprintf("The program %s of this box was started anew", k.program)
 	case k.kind == event.GroupDisputed:
 		return fmt.Sprintf("Another machine claims the virtual address of group %s", k.group)
 	case k.kind == event.GroupUnreached:
