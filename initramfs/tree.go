@@ -15,7 +15,7 @@ var static embed.FS
 // Programs are our own, below /cmd in the source and /bin on the box, and must
 // be in every image. One that the source does not have is left out.
 func Programs() []string {
-	return []string{"balancerd", "netd", "paneld", "spoolctl", "webd"}
+	return []string{"balancerd", "netd", "paneld", "reportd", "spoolctl", "webd"}
 }
 
 // skeleton is the tree around the programs: folders, links and the nodes that

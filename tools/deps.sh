@@ -4,11 +4,14 @@
 set -eu
 
 packages='
+bind9-dnsutils
 chromium
 conntrack
 curl
+dnsmasq-base
 dosfstools
 e2fsprogs
+exim4-daemon-light
 fdisk
 fonts-dejavu-core
 iproute2
@@ -16,6 +19,12 @@ iputils-arping
 kmod
 mtools
 nftables
+nsd
+prometheus
+rsyslog
+rsyslog-gnutls
+snmp
+snmptrapd
 systemd
 u-boot-tools
 udhcpd

@@ -34,6 +34,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	balancer := fs.String("balancer", "/run/spoolgate/balancerd.sock", "socket of the balancer")
 	panel := fs.String("panel", "/run/spoolgate/paneld.sock", "socket of the front panel")
 	network := fs.String("netd", "/run/spoolgate/netd.sock", "socket of the network")
+	reports := fs.String("reportd", "/run/spoolgate/reportd.sock", "socket of the reporters")
 	services := fs.String("services", api.ServicesFile, "file that init writes of the daemons")
 	state := fs.String("state", "", "folder that keeps the certificate; needed")
 	listen := fs.String("listen", "", "address to serve HTTPS on, like 192.0.2.2:443, when no socket is handed over")
@@ -49,7 +50,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 		return err
 	}
 	w := newWatch(wire.NewClient(*balancer), wire.NewClient(*panel), wire.NewClient(*network), *services, time.Now)
-	site, err := newSite(w, time.Now, log)
+	site, err := newSite(w, metricsOf(*reports, log), time.Now, log)
 	if err != nil {
 		return err
 	}

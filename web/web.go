@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"spoolgate/firmware/report/mib"
 )
 
 //go:embed templates/*.html
@@ -36,8 +38,8 @@ type site struct {
 	renderedOf uint64 // serial of its view
 }
 
-// newSite returns the handler of the UI.
-func newSite(w *watch, now func() time.Time, log *slog.Logger) (http.Handler, error) {
+// newSite returns the handler of the UI; metrics answers scrapes.
+func newSite(w *watch, metrics http.Handler, now func() time.Time, log *slog.Logger) (http.Handler, error) {
 	pages, err := template.ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, err
@@ -50,6 +52,8 @@ func newSite(w *watch, now func() time.Time, log *slog.Logger) (http.Handler, er
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.status)
 	mux.HandleFunc("GET /live", s.live)
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /"+mib.FileName, module)
 	mux.HandleFunc("/", unknown)
 	for _, name := range []string{"style.css", "live.js", "icon.svg"} {
 		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, static, name) })

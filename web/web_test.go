@@ -21,7 +21,7 @@ func newTestSite(t *testing.T, v view) (*watch, *httptest.Server) {
 	t.Helper()
 	w := newWatch(nil, nil, nil, "", time.Now)
 	w.update(func(last *view) { *last = v })
-	h, err := newSite(w, time.Now, slog.New(slog.DiscardHandler))
+	h, err := newSite(w, http.NotFoundHandler(), time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,11 @@ func services(webDevice string) []service {
 			sockets: []supervise.Socket{own("paneld")},
 		},
 		{
+			name: "reportd", state: true, groups: []string{"secrets"},
+			args:    []string{"-config", configPath, "-state", stateOf("reportd"), "-key", filepath.Join(dataPath, "key/box.key")},
+			sockets: []supervise.Socket{own("reportd")},
+		},
+		{
 			name: "webd", state: true,
 			args:    []string{"-state", stateOf("webd")},
 			sockets: []supervise.Socket{web("https", "443"), web("http", "80")},
@@ -180,12 +185,13 @@ func (b *box) makeFolders() error {
 		if err != nil {
 			return err
 		}
-		folders := []string{filepath.Join("/run", s.name)}
+		// What is in /run is for all to read, such as the name servers.
+		folders := map[string]fs.FileMode{filepath.Join("/run", s.name): 0o755}
 		if s.state {
-			folders = append(folders, stateOf(s.name))
+			folders[stateOf(s.name)] = 0o750
 		}
-		for _, f := range folders {
-			if err := os.MkdirAll(f, 0o750); err != nil {
+		for f, mode := range folders {
+			if err := os.MkdirAll(f, mode); err != nil {
 				return err
 			}
 			if err := os.Chown(f, int(uid), int(gid)); err != nil {

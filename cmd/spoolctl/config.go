@@ -108,7 +108,11 @@ func applyConfig(ctx context.Context, c *call) error {
 	if err != nil {
 		err = fmt.Errorf("%s is in place, and the balancer does not follow it: %w", c.to, unanswered(err, "balancerd", "-socket", defaultSocket))
 	}
-	if err := errors.Join(netdErr, err); err != nil {
+	_, reportErr := wire.NewClient(c.reportd).Reload(ctx)
+	if reportErr != nil {
+		reportErr = fmt.Errorf("%s is in place, and the reporters do not follow it: %w", c.to, unanswered(reportErr, "reportd", "-reportd", defaultReportd))
+	}
+	if err := errors.Join(netdErr, err, reportErr); err != nil {
 		return err
 	}
 	return c.done(d, nil)

@@ -19,7 +19,7 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 		}
 		b := &balancer{}
 		netd := b.listen(t)
-		status, out, errs := b.ask(t, "config", "apply", file, "-to", to, "-netd", netd)
+		status, out, errs := b.ask(t, "config", "apply", file, "-to", to, "-netd", netd, "-reportd", netd)
 		return status, out, errs, b.asked
 	}
 	content := func(path string) string {
@@ -34,8 +34,8 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 	if status != exitOK || !strings.Contains(out, "done as asked") || content(to) != rightConfig {
 		t.Errorf("exit %d, %s%s; in place: %s", status, out, errs, content(to))
 	}
-	if len(asked) != 2 || asked[0] != "POST /v1/reload " || asked[1] != asked[0] {
-		t.Errorf("netd and balancerd were asked %q", asked)
+	if len(asked) != 3 || asked[0] != "POST /v1/reload " || asked[1] != asked[0] || asked[2] != asked[0] {
+		t.Errorf("netd, balancerd and reportd were asked %q", asked)
 	}
 	second := rightConfig + "affinity = \"1h\"\n"
 	if status, _, errs, _ := apply(second); status != exitOK || content(to) != second || content(to+".previous") != rightConfig {
@@ -50,7 +50,7 @@ func TestApplyPutsARightConfigurationInPlaceAndKeepsTheOneBefore(t *testing.T) {
 	}
 }
 
-func TestApplyNamesTheDaemonThatIsSilentAndHasTheOtherFollow(t *testing.T) {
+func TestApplyNamesTheDaemonThatIsSilentAndHasTheOthersFollow(t *testing.T) {
 	dir := t.TempDir()
 	file, to := filepath.Join(dir, "new.toml"), filepath.Join(dir, "config.toml")
 	if err := os.WriteFile(file, []byte(rightConfig), 0o644); err != nil {
@@ -63,15 +63,16 @@ func TestApplyNamesTheDaemonThatIsSilentAndHasTheOtherFollow(t *testing.T) {
 	}{
 		"netd":      {[]string{"-netd", nobody}, "is in place, and the network does not follow it: "},
 		"balancerd": {[]string{"-socket", nobody}, "is in place, and the balancer does not follow it: "},
+		"reportd":   {[]string{"-reportd", nobody}, "is in place, and the reporters do not follow it: "},
 	} {
 		there := &balancer{}
-		args := append([]string{"config", "apply", file, "-to", to, "-netd", there.listen(t)}, tt.args...)
+		args := append([]string{"config", "apply", file, "-to", to, "-netd", there.listen(t), "-reportd", there.listen(t)}, tt.args...)
 		status, _, errs := there.ask(t, args...)
 		if status != exitFailed || !strings.Contains(errs, tt.want) || strings.Count(errs, "Is "+name+" running? ") != 1 || strings.Count(errs, " running? ") != 1 {
 			t.Errorf("without %s: exit %d, %s", name, status, errs)
 		}
-		if len(there.asked) != 1 || there.asked[0] != "POST /v1/reload " {
-			t.Errorf("without %s the other was asked %q", name, there.asked)
+		if len(there.asked) != 2 || there.asked[0] != "POST /v1/reload " || there.asked[1] != there.asked[0] {
+			t.Errorf("without %s the others were asked %q", name, there.asked)
 		}
 		if text, err := os.ReadFile(to); err != nil || string(text) != rightConfig {
 			t.Errorf("without %s: in place is %s (%v)", name, text, err)

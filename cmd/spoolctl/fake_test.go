@@ -55,6 +55,12 @@ func happened() []api.Event {
 	return []api.Event{{Seq: 1, Time: now, Severity: "info", Text: "first"}, {Seq: 2, Time: now, Severity: "warning", Text: "B is Down: port 5022 refused", Incident: 4}}
 }
 
+func proved() api.Proof {
+	return api.Proof{Time: now, Items: []api.ProofItem{
+		{Section: "Terminal Failover", Sentence: "a minimum of 30 minutes", Group: "print", Verdict: api.Pass, Evidence: []string{"the window is 30m0s"}},
+		{Section: "Terminal Failover", Sentence: "reporting", Verdict: api.Fail, Evidence: []string{"no reporter is configured"}}}}
+}
+
 func matters() []api.Incident {
 	return []api.Incident{
 		{ID: 4, Severity: "warning", Title: "Node B of group print is Down", Cause: "B is Down: port 5022 refused", Evidence: []string{"B is Down: port 5022 refused", "61 MFDs now on A"},
@@ -88,6 +94,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})
 	give("GET /v1/mfds/198.18.1.20", known())
 	give("GET /v1/incidents", matters())
+	give("GET /v1/proof", proved())
 	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("follow") == "" {

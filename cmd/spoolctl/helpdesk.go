@@ -12,6 +12,9 @@ import (
 )
 
 func isMFD(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
 	if _, err := netip.ParseAddr(args[0]); err != nil {
 		return fmt.Errorf("%q is no address of an MFD. Write it like 192.0.2.77", args[0])
 	}

@@ -22,16 +22,17 @@ const defaultSocket = "/run/spoolgate/balancerd.sock"
 // call is one invocation of a command.
 type call struct {
 	*wire.Client
-	args   []string
-	out    io.Writer
-	now    func() time.Time
-	json   bool
-	force  bool
-	follow bool
-	group  string
-	to     string    // where the box has its configuration
-	netd   string    // socket of netd
-	in     io.Reader // of a file named "-"
+	args    []string
+	out     io.Writer
+	now     func() time.Time
+	json    bool
+	force   bool
+	follow  bool
+	group   string
+	to      string    // where the box has its configuration
+	netd    string    // socket of netd
+	reportd string    // socket of the reporters
+	in      io.Reader // of a file named "-"
 }
 
 // command is one word that spoolctl understands.
@@ -61,10 +62,17 @@ func commands() []command {
 		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},
 		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
 		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
+		{name: "names", args: "[ADDRESS]", most: 1, check: isMFD, help: "what the site's name servers say of groups and nodes, or of one address", run: names},
+		{name: "proof", help: "the requirement, sentence by sentence, with what is seen of it now: pass, fail, or where to look", run: proof},
 		{name: "incidents", help: "what is the matter, and what was: cause, evidence, what to do", run: incidents},
 		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
+		{name: "report list", flags: []string{"reportd"}, run: listReporters, noSocket: true,
+			help: "who is told of what happens, how much waits to be sent, and why"},
+		{name: "report test", args: "NAME", least: 1, most: 1, flags: []string{"reportd"}, run: testReporter, noSocket: true,
+			help: "send a test message by syslog, snmp, mail or webhook, and say how far it came"},
+		{name: "report mib", help: "print SPOOLGATE-MIB, which a management station wants to read", run: printModule, noSocket: true},
 		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},
-		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd"}, help: "put a configuration in place and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
+		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd"}, help: "put a configuration in place and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
 	}
 }
 
@@ -138,6 +146,7 @@ func parse(args []string, c *call, socket *string) (words []string, err error) {
 	fs.StringVar(&c.group, "group", "", "")
 	fs.StringVar(&c.to, "to", defaultConfig, "")
 	fs.StringVar(&c.netd, "netd", defaultNetd, "")
+	fs.StringVar(&c.reportd, "reportd", defaultReportd, "")
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {
 			return nil, err
@@ -167,7 +176,8 @@ func choose(words []string, c *call) (command, error) {
 				return command{}, err
 			}
 		}
-		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd} {
+		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd,
+			"reportd": c.reportd != defaultReportd} {
 			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {
 				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
 			}
@@ -189,7 +199,7 @@ func unanswered(err error, daemon, flagName, usual string) error {
 
 // flagValues are the words for what flags of single commands take.
 func flagValues() map[string]string {
-	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH"}
+	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH", "reportd": "PATH"}
 }
 
 func usage(w io.Writer) {
@@ -207,8 +217,8 @@ func usage(w io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
-		"PATH of -socket is "+defaultSocket+" and that of -netd is "+defaultNetd+"\n"+
-		"unless given; FILE of -to is "+defaultConfig+".\n"+
+		"PATH of -socket is "+defaultSocket+", that of -netd is "+defaultNetd+"\n"+
+		"and that of -reportd is "+defaultReportd+" unless given; FILE of -to is "+defaultConfig+".\n"+
 		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
 		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }

@@ -12,10 +12,6 @@ type Report struct {
 	// Raised says that the incident is graver than before. Who was told of its
 	// beginning wants to know: nobody can print any more, say.
 	Raised bool `json:"raised,omitempty"`
-	// Skipped is how many numbers just before this one were left out: the balancer
-	// ended without order, and never gives a number twice. Nothing is known to be
-	// missing for them.
-	Skipped uint64 `json:"skipped,omitempty"`
 }
 
 // Phase is a step in the life of an incident.

@@ -70,6 +70,7 @@ func checkWhole(r *report, c Config, limits Limits) {
 	for n, p := range c.Management.Addresses {
 		claim(element("management.addresses", n+1), p.Addr(), "the management interface's own address")
 	}
+	checkDNSNames(r, c)
 	checkNetworks(r, c)
 	checkGateways(r, c)
 	groupNames := map[string]bool{}

@@ -21,7 +21,9 @@ type Config struct {
 	Hostname   string
 	Service    Interface // towards MFDs and nodes
 	Management Interface // towards people: web UI, reports
+	Naming     Naming
 	Groups     []Group
+	Report     Report // who is told of what happens
 }
 
 // Interface is how one network interface of the box gets its address.
@@ -58,7 +60,11 @@ const (
 type Group struct {
 	Name           string
 	VirtualAddress netip.Addr
-	Mode           Mode
+	// DNSName is the name that MFDs know the group by (requirement: "virtual IP
+	// address or FQDN"). The box answers for it and for its reverse; empty: it
+	// does not.
+	DNSName string
+	Mode    Mode
 	// Affinity is how long an MFD stays bound to its node after its last
 	// connection closed. At least 30 minutes (requirement, Affinity).
 	Affinity time.Duration
@@ -102,6 +108,8 @@ type Checks struct {
 type Node struct {
 	Name    string
 	Address netip.Addr
+	// DNSName is the name that the node should have; it is only watched.
+	DNSName string
 	// Weight is the node's share: 2 gets twice the clients of 1. 1 to 100.
 	Weight int
 }

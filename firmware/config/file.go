@@ -80,7 +80,9 @@ func (f File) Keep() error {
 	return nil
 }
 
-func unconfigured() Config { return Config{Hostname: defaultHostname} }
+func unconfigured() Config {
+	return Config{Hostname: defaultHostname, Naming: Naming{Interval: defaultNamingInterval, TTL: defaultNamingTTL}}
+}
 
 func load(path string, limits Limits) (Config, error) {
 	text, err := read(path)

@@ -16,6 +16,7 @@ func readGroup(s *section, i, of int, limits Limits) Group {
 	g := Group{
 		Name:           readName(s, defName),
 		VirtualAddress: s.address("virtual_address"),
+		DNSName:        readDNSName(s, "the name that MFDs know the virtual address by"),
 		Mode:           Mode(s.text("mode", string(defaultMode), `"masked"`)),
 		Affinity:       s.duration("affinity", defaultAffinity, limits.MinAffinity, limits.MaxAffinity, reqAffinity),
 		Ports:          readPorts(s, "ports", defaultPorts()),
@@ -51,6 +52,7 @@ func readNode(s *section, i int, limits Limits) Node {
 	n := Node{
 		Name:    readName(s, nodeName(i)),
 		Address: s.address("address"),
+		DNSName: readDNSName(s, "the server's own name"),
 		Weight:  s.number("weight", defaultWeight, 1, limits.MaxWeight, "a weight is a share: a node of weight 2 gets twice the MFDs of one of weight 1; to take a node out, drain it"),
 	}
 	if _, written := s.values["address"]; !written {

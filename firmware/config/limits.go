@@ -10,6 +10,7 @@ type Limits struct {
 	MaxAffinity  time.Duration
 	MinInterval  time.Duration
 	MaxInterval  time.Duration
+	MinLook      time.Duration // between two looks at the names
 	MinTimeout   time.Duration
 	MinUpDelay   time.Duration
 	MaxUpDelay   time.Duration
@@ -28,6 +29,7 @@ func Required() Limits {
 		MaxAffinity:  7 * 24 * time.Hour,
 		MinInterval:  time.Second,
 		MaxInterval:  time.Minute,
+		MinLook:      10 * time.Second,
 		MinTimeout:   500 * time.Millisecond,
 		MinUpDelay:   10 * time.Second,
 		MaxUpDelay:   time.Hour,

@@ -28,6 +28,8 @@ func Parse(data []byte, limits Limits) (Config, error) {
 		Hostname:   readHostname(root),
 		Service:    readInterface(root.table("service"), false),
 		Management: readInterface(root.table("management"), true),
+		Naming:     readNaming(root.table("naming"), limits),
+		Report:     readReport(root.table("report")),
 	}
 	groups := root.tables("group")
 	for i, g := range groups {

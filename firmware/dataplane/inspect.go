@@ -25,21 +25,19 @@ type Connection struct {
 	Sent, Received uint64
 }
 
-// Connections are the open connections of a client. It reads all that the kernel
-// tracks, over a socket of its own: nothing else waits for it.
-func Connections(client netip.Addr) (found []Connection, err error) {
+// EachConnection calls see for each open connection of a group. It reads all that
+// the kernel tracks, over a socket of its own: nothing else waits for it.
+func EachConnection(see func(Connection)) (err error) {
 	c, err := openConntrack(0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	client = client.Unmap()
-	err = c.dump(0, func(conn *connection) {
-		if conn.ours() && !conn.over() && conn.original.source == client {
-			found = append(found, conn.describe())
+	return c.dump(0, func(conn *connection) {
+		if conn.ours() && !conn.over() {
+			see(conn.describe())
 		}
 	})
-	return found, err
 }
 
 func (c *connection) describe() Connection {

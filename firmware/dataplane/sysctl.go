@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,14 +12,19 @@ import (
 // affinity above it raises it, none lowers it.
 const establishedTimeout = 5 * 24 * time.Hour
 
+// givesUp is how long TCP repeats itself before it gives up: 924 s on Linux with the
+// usual 15 repetitions. The kernel's own 5 minutes would forget a connection that
+// goes on when a cable is back after six.
+const givesUp = 16 * time.Minute
+
 // closedTimeout is how long the kernel remembers a connection after both FINs or a
 // RST.
 const closedTimeout = 10 * time.Second
 
 // prepareKernel sets what the rules rely on, in the calling thread's network
-// namespace, and returns the open sysctl of the established timeout. Settings
-// of interfaces (redirects, ARP, rp_filter) belong to package network.
-func prepareKernel() (*os.File, error) {
+// namespace, and returns the open sysctls of timeouts. Settings of interfaces
+// (redirects, ARP, rp_filter) belong to package network.
+func prepareKernel() (*timeouts, error) {
 	for _, s := range [...]struct{ key, value string }{
 		// The box forwards between printers and nodes.
 		{"ipv4/ip_forward", "1"},
@@ -37,31 +43,61 @@ func prepareKernel() (*os.File, error) {
 		{"netfilter/nf_conntrack_timestamp", "1"},
 		// Entries of closed connections hold source ports of masked groups.
 		{"netfilter/nf_conntrack_tcp_timeout_time_wait", strconv.Itoa(int(closedTimeout.Seconds()))},
+		{"netfilter/nf_conntrack_tcp_timeout_max_retrans", strconv.Itoa(int(givesUp.Seconds()))},
+		{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", strconv.Itoa(int(givesUp.Seconds()))},
 		{"netfilter/nf_conntrack_tcp_timeout_close", strconv.Itoa(int(closedTimeout.Seconds()))},
 	} {
 		if err := os.WriteFile("/proc/sys/net/"+s.key, []byte(s.value), 0); err != nil {
 			return nil, fmt.Errorf("set sysctl net/%s to %s: %w", s.key, s.value, err)
 		}
 	}
-	f, err := os.OpenFile("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established", os.O_WRONLY, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open timeout of established connections: %w", err)
-	}
-	return f, nil
+	return openTimeouts()
 }
 
-// allowWindows keeps the timeout of established connections above every
-// group's affinity: a connection must not be forgotten before its client.
+// timeouts are the sysctls of connections that are open, whole or half: one end may
+// have said all that it has to say, and wait for the answer.
+type timeouts struct{ established, finWait, closeWait *os.File }
+
+func openTimeouts() (*timeouts, error) {
+	t := &timeouts{}
+	for name, f := range map[string]**os.File{"established": &t.established, "fin_wait": &t.finWait, "close_wait": &t.closeWait} {
+		var err error
+		if *f, err = os.OpenFile("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_"+name, os.O_WRONLY, 0); err != nil {
+			return nil, errors.Join(fmt.Errorf("open timeout of connections: %w", err), t.close())
+		}
+	}
+	return t, nil
+}
+
+func (t *timeouts) close() error {
+	var errs []error
+	for _, f := range []*os.File{t.established, t.finWait, t.closeWait} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// allowWindows keeps the timeouts of open connections above every group's affinity: a
+// connection must not be forgotten before its client.
 func (t *Table) allowWindows(l Layout) error {
-	if t.established == nil {
+	if t.timeouts == nil {
 		return os.ErrClosed
 	}
-	timeout := establishedTimeout
+	longest := time.Duration(0)
 	for _, g := range l.Groups {
-		timeout = max(timeout, g.Affinity+time.Minute)
+		longest = max(longest, g.Affinity+time.Minute)
 	}
-	if _, err := t.established.WriteAt([]byte(strconv.Itoa(int(timeout.Seconds()))), 0); err != nil {
-		return fmt.Errorf("set timeout of established connections to %s: %w", timeout, err)
+	for f, timeout := range map[*os.File]time.Duration{
+		t.timeouts.established: max(establishedTimeout, longest), t.timeouts.finWait: longest, t.timeouts.closeWait: longest,
+	} {
+		if timeout == 0 {
+			continue
+		}
+		if _, err := f.WriteAt([]byte(strconv.Itoa(int(timeout.Seconds()))), 0); err != nil {
+			return fmt.Errorf("set %s to %s: %w", f.Name(), timeout, err)
+		}
 	}
 	return nil
 }

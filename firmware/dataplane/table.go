@@ -18,8 +18,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 
@@ -30,20 +30,26 @@ import (
 // TableName is the name of the nftables table, of family ip.
 const TableName = "spoolgate"
 
+// onlyOne is the abstract socket that one program at a time has: its name is the
+// network namespace's, and it is free when the program ends in whatever way. Two
+// programs would write over each other, and neither group would be served.
+const onlyOne = "@spoolgate-table"
+
 // MaxSlots is the longest dealing plan of a group.
 const MaxSlots = 256
 
 // Table is the kernel's table. Its methods may be called concurrently; they
 // take turns.
 type Table struct {
-	mu          sync.Mutex
-	nft         *nftables.Conn
-	table       *nftables.Table
-	family      family
-	sets        sets
-	conntrack   *conntrack
-	poker       *poker
-	established *os.File // sysctl: timeout of established connections
+	mu        sync.Mutex
+	nft       *nftables.Conn
+	table     *nftables.Table
+	family    family
+	sets      sets
+	conntrack *conntrack
+	poker     *poker
+	timeouts  *timeouts
+	alone     net.Listener
 
 	there kernel
 	// What Check knows: the kernel's number of changes, ours since then, and
@@ -64,7 +70,10 @@ func Open() (_ *Table, err error) {
 			err = errors.Join(err, t.Close())
 		}
 	}()
-	if t.established, err = prepareKernel(); err != nil {
+	if t.alone, err = net.Listen("unix", onlyOne); err != nil {
+		return nil, fmt.Errorf("another program keeps the table %s of this network namespace: end it first, or start this one in a namespace of its own (%w)", TableName, err)
+	}
+	if t.timeouts, err = prepareKernel(); err != nil {
 		return nil, err
 	}
 	// A transaction of 16 groups is answered by more acknowledgements than the
@@ -96,6 +105,10 @@ func (t *Table) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var errs []error
+	if t.alone != nil {
+		errs = append(errs, t.alone.Close())
+		t.alone = nil
+	}
 	if t.nft != nil {
 		errs = append(errs, t.nft.CloseLasting())
 	}
@@ -105,9 +118,9 @@ func (t *Table) Close() error {
 	if t.poker != nil {
 		errs = append(errs, t.poker.close())
 	}
-	if t.established != nil {
-		errs = append(errs, t.established.Close())
-		t.established = nil
+	if t.timeouts != nil {
+		errs = append(errs, t.timeouts.close())
+		t.timeouts = nil
 	}
 	return errors.Join(errs...)
 }

@@ -1,8 +1,11 @@
 package dataplane
 
 import (
+	"io"
 	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -165,5 +168,37 @@ func TestANodeThatLeavesTheLayoutTakesItsBindingsAlong(t *testing.T) {
 	g.Nodes[0].Address = nodeAddr(3)
 	if s.table.Apply(Layout{[]Group{g}}) == nil {
 		t.Error("mark 1 became another machine, with its bindings")
+	}
+}
+
+// An MFD that has said all that it has to say, and waits for the answer, holds its
+// connection as long as any other.
+func TestHalfClosedConnectionIsNotForgottenWithinTheWindow(t *testing.T) {
+	s := newSite(t)
+	s.serve(group(1))
+	l, err := s.nodes[0].Listen(netip.AddrPortFrom(nodeAddr(1), 5011))
+	s.must(err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+			io.WriteString(conn, "1 0.0.0.0\n")
+			t.Cleanup(func() { conn.Close() }) // it says nothing more
+		}
+	}()
+	v := s.visit(printer(0), 5011)
+	s.must(v.Conn.(*net.TCPConn).CloseWrite())
+	var out string
+	if !within(3*time.Second, func() bool {
+		out, err = s.box.Output("conntrack", "-L", "-p", "tcp", "-s", printer(0).String())
+		s.must(err)
+		_, entry, _ := strings.Cut(out, "tcp ")
+		fields := strings.Fields(entry)
+		if len(fields) < 3 || fields[2] != "CLOSE_WAIT" && fields[2] != "FIN_WAIT" {
+			return false
+		}
+		left, err := strconv.Atoi(fields[1])
+		return err == nil && left >= int((30*time.Minute).Seconds())
+	}) {
+		t.Errorf("half closed, with a window of 30 minutes:\n%s", out)
 	}
 }

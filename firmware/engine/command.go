@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,6 +32,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
 	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
 	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
+	resolv := flags.String("resolv", "/etc/resolv.conf", "file that names the network's name servers")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
 	if err := daemon.ParseFlags(flags, args); err != nil {
 		return err
@@ -37,8 +40,9 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	if *path == "" || *state == "" {
 		return fmt.Errorf("%w: name the configuration with -config FILE and the folder for its state with -state DIR", daemon.ErrUsage)
 	}
-	if err := os.MkdirAll(*state, 0o750); err != nil {
-		return fmt.Errorf("state: %w", err)
+	folder, forgetful := stateFolder(*state)
+	if forgetful != nil {
+		log.Error("the folder for what is remembered can't be used", "err", forgetful, "instead", folder)
 	}
 	listener, err := daemon.Listen(*socket)
 	if err != nil {
@@ -61,20 +65,39 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	}
 	defer notify.Stop()
 	e, err := New(Options{
-		Configuration: config.File{Path: *path, Kept: filepath.Join(*state, "config.toml"), Limits: limits},
-		StateDir:      *state,
+		Configuration: config.File{Path: *path, Kept: filepath.Join(folder, "config.toml"), Limits: limits},
+		StateDir:      folder,
+		Forgetful:     forgetful,
 		ServicesFile:  *services,
 		Network:       wire.NewClient(*netd).Network,
-		Kernel:        table,
-		Connections:   dataplane.Connections,
-		Pace:          incident.DefaultPace(),
-		Now:           time.Now,
-		Log:           log,
+		Has: func(a netip.Addr) bool {
+			return slices.ContainsFunc(ownPrefixes(), func(p netip.Prefix) bool { return p.Addr() == a })
+		},
+		Kernel:         table,
+		EachConnection: dataplane.EachConnection,
+		ResolvConf:     *resolv,
+		Pace:           incident.DefaultPace(),
+		Now:            time.Now,
+		Log:            log,
 	})
 	if err != nil {
 		return err
 	}
 	return serve(ctx, e, tracker, listener, notify)
+}
+
+// stateFolder makes the folder, or another one that is as good until the next start
+// of the machine: who prints does not care what is remembered.
+func stateFolder(wanted string) (string, error) {
+	err := os.MkdirAll(wanted, 0o750)
+	if err == nil {
+		probe := filepath.Join(wanted, ".writable")
+		if err = os.WriteFile(probe, nil, 0o600); err == nil {
+			return wanted, os.Remove(probe)
+		}
+	}
+	instead, tempErr := os.MkdirTemp("", "balancerd-")
+	return instead, errors.Join(err, tempErr)
 }
 
 // hangups tells of each SIGHUP, the sign to read the configuration again.

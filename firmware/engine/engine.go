@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -29,13 +30,21 @@ type Options struct {
 	Configuration Configuration
 	// StateDir holds the journal of who is where.
 	StateDir string
+	// Forgetful says why StateDir is not the folder that was asked for, and forgets
+	// at the next start; nil when it is.
+	Forgetful error
 	// ServicesFile is where init tells how the daemons fare; empty for none.
 	ServicesFile string
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
-	Kernel  Kernel
-	// Connections are the open connections of a client.
-	Connections func(client netip.Addr) ([]dataplane.Connection, error)
+	// Has tells whether an interface of the machine has an address, where there is
+	// no netd to ask; nil where nobody can tell.
+	Has    func(netip.Addr) bool
+	Kernel Kernel
+	// EachConnection calls see for each open connection.
+	EachConnection func(see func(dataplane.Connection)) error
+	// ResolvConf names the name servers of the network: resolv.conf(5).
+	ResolvConf string
 	// Pace is how incidents follow each other.
 	Pace incident.Pace
 	Now  func() time.Time
@@ -64,6 +73,9 @@ type Engine struct {
 	requests  chan func()
 	probes    chan probed
 	snapshots *wire.Feed[api.Snapshot]
+	looks     chan []api.NameCheck // at names
+	// siteResolvers are those of the configuration.
+	siteResolvers atomic.Pointer[[]netip.Addr]
 
 	// What follows belongs to the loop.
 	config     config.Config
@@ -80,6 +92,7 @@ type Engine struct {
 	open       map[uint64]struct{} // connections that are counted as open
 	moves      map[moveKey]int     // since the last tick
 	history    history
+	names      names
 	dirty      bool // the snapshot is out of date
 	published  time.Time
 	unset      bool             // the kernel refused the last change
@@ -155,6 +168,7 @@ func New(opts Options) (*Engine, error) {
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		requests:  make(chan func()),
+		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
@@ -162,12 +176,17 @@ func New(opts Options) (*Engine, error) {
 	}
 	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
+	e.names = e.newNames()
 	if err := e.start(); err != nil {
 		return nil, err
 	}
 	if unkept != nil {
 		e.tell(event.Event{Kind: event.EventsFault, Severity: event.Warning, Once: true,
 			Text: "not all that happened before this start could be read: " + unkept.Error()})
+	}
+	if opts.Forgetful != nil {
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
+			Text: "the folder for what is remembered can't be used; MFDs are served, and who is where, what was drained and what happened is forgotten at the next start: " + opts.Forgetful.Error()})
 	}
 	return e, nil
 }

@@ -113,7 +113,12 @@ func (e *Engine) serveMFD(w http.ResponseWriter, r *http.Request) {
 		wire.Answer(w, nil, err)
 		return
 	}
-	open, err := e.opts.Connections(a)
+	var open []dataplane.Connection
+	err = e.opts.EachConnection(func(c dataplane.Connection) {
+		if c.Client == a {
+			open = append(open, c)
+		}
+	})
 	reply(e, w, r, func() (any, error) {
 		if err != nil {
 			return nil, err

@@ -142,11 +142,16 @@ func (e *Engine) sweep() {
 			renew = append(renew, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node)})
 		}
 	}
+	e.refresh(renew, "with open connections")
+}
+
+// refresh begins windows anew in the kernel.
+func (e *Engine) refresh(renew []dataplane.Binding, whose string) {
 	if len(renew) == 0 {
 		return
 	}
 	if err := e.opts.Kernel.Refresh(renew); err != nil {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Once: true,
-			Text: fmt.Sprintf("the windows of %s with open connections could not be renewed: %v", count(len(renew), "MFD"), err)})
+			Text: fmt.Sprintf("the windows of %s %s could not be renewed: %v", count(len(renew), "MFD"), whose, err)})
 	}
 }

@@ -36,6 +36,8 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	}()
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() { e.followNames(ctx, e.looks) })
+	defer e.names.responder.Close()
 	followers.Go(func() {
 		e.log.Keep(ctx, func(err error) {
 			if e.ask(ctx, func() { e.eventsUnkept(err) }) != nil {
@@ -129,6 +131,7 @@ func (e *Engine) tick() {
 		}
 	}
 	e.guard()
+	e.tickNames(now)
 	e.tellMoves()
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
@@ -136,6 +139,18 @@ func (e *Engine) tick() {
 	e.saveWhenDue()
 	e.report(e.book.Tick(now)...)
 	e.dirty = true
+}
+
+func (e *Engine) changing(do func()) {
+	before := e.dirty
+	e.dirty = false
+	do()
+	if e.dirty {
+		e.program()
+		e.published = time.Time{}
+		e.publish()
+	}
+	e.dirty = e.dirty || before
 }
 
 // tell logs an event for people and for the system log, with the incident that it
@@ -167,11 +182,12 @@ func (e *Engine) eventsUnkept(err error) {
 	e.tell(ev)
 }
 
-// ask runs do in the loop and waits for it.
+// ask runs do in the loop and waits for it. What it changed is in the kernel and in
+// the snapshot before the caller hears that it is done.
 func (e *Engine) ask(ctx context.Context, do func()) error {
 	done := make(chan struct{})
 	select {
-	case e.requests <- func() { do(); close(done) }:
+	case e.requests <- func() { e.changing(do); close(done) }:
 		<-done
 		return nil
 	case <-ctx.Done():

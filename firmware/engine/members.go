@@ -225,6 +225,7 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		e.byVIP[gc.VirtualAddress] = g
 	}
 	e.source.avoid(vips)
+	e.nameGroups()
 }
 
 func rule(g config.Group) health.Rule {

@@ -70,6 +70,30 @@ func TestGentleDrainWithOpenConnectionsSaysThatItCantKnow(t *testing.T) {
 	}
 }
 
+// Whoever asks again right after an order sees what it did.
+func TestOrderIsInTheSnapshotBeforeItIsAnswered(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 3 {
+		b.changing(func() {
+			if _, err := b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: api.DrainGently}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n := b.node("A"); n.Service != api.Draining || b.last().Box.State != api.NoSpare {
+			t.Errorf("drained, and the snapshot says %s, %s", n.Service, b.last().Box.State)
+		}
+		b.changing(func() {
+			if _, err := b.giveBack(b.member("198.18.0.11")); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n := b.node("A"); n.Service != api.InService || !n.Serving {
+			t.Errorf("returned, and the snapshot says %+v", n)
+		}
+	}
+}
+
 func TestLastServingNodeIsNotDrainedUnlessForced(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

@@ -97,7 +97,13 @@ func (e *Engine) tellReach(g *group, now time.Time) {
 // they can, or when nobody knows.
 func (e *Engine) unreached(g *group, now time.Time) string {
 	hold, known := e.holds[g.VirtualAddress]
-	if !known || now.Sub(e.startedAt) < settlingIn || hold.State == api.Held || hold.State == api.Disputed {
+	if now.Sub(e.startedAt) < settlingIn {
+		return ""
+	}
+	if !known && e.opts.Has != nil && !e.opts.Has(g.VirtualAddress) {
+		return fmt.Sprintf("MFDs do not reach the box at %s: no interface of this machine has that address", g.VirtualAddress)
+	}
+	if !known || hold.State == api.Held || hold.State == api.Disputed {
 		return ""
 	}
 	// A netd that was restarted looks at the address again; it is there meanwhile.

@@ -39,6 +39,23 @@ func TestGroupWhoseAddressIsAnothersServesNobody(t *testing.T) {
 	}
 }
 
+// Beside no netd a person gives the machine its address, or forgets to.
+func TestVirtualAddressThatNoInterfaceHasServesNobody(t *testing.T) {
+	b := newBox(t, twoNodes)
+	has := false
+	b.opts.Has = func(a netip.Addr) bool { return has && a == vip }
+	b.round(api.Open)
+	b.pass(settlingIn)
+	if s := b.last().Box; s.State != api.NothingServing || !strings.Contains(s.Reason, "no interface of this machine has that address") {
+		t.Errorf("%+v", s)
+	}
+	has = true
+	b.pass(time.Second)
+	if s := b.last().Box; s.State != api.OK {
+		t.Errorf("%+v", s)
+	}
+}
+
 // The verdict is one for lamps, spoolctl and web UI: nodes that serve are of no
 // use to MFDs that do not reach the box.
 func TestNobodyPrintsThroughAnAddressThatAnotherMachineHas(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/event/incident"
 )
 
 func TestNodesThatAnswerTheFirstProbeServeAtOnce(t *testing.T) {
@@ -250,5 +251,30 @@ func TestDaemonWithoutAnyConfigurationLeavesTheKernelAlone(t *testing.T) {
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if !errors.Is(err, config.ErrMissing) || len(b.kernel.layout.Groups) != 1 {
 		t.Errorf("started with %v, the kernel has %+v", err, b.kernel.layout)
+	}
+}
+
+func TestFolderThatCannotBeUsedStopsNobodyFromPrinting(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	instead, err := stateFolder(filepath.Join(file, "state"))
+	if err == nil || instead == "" {
+		t.Fatalf("%q %v", instead, err)
+	}
+	b := newBox(t, twoNodes)
+	e, newErr := New(Options{Configuration: b, StateDir: instead, Forgetful: err, Kernel: newFakeKernel(), Pace: incident.DefaultPace(),
+		Now: func() time.Time { return b.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if newErr != nil {
+		t.Fatal(newErr)
+	}
+	if open := e.book.Open(); len(open) != 1 || open[0].Kind != event.JournalFault || !strings.Contains(open[0].Cause, err.Error()) {
+		t.Errorf("told as %+v", open)
+	}
+	good := filepath.Join(t.TempDir(), "state")
+	if used, err := stateFolder(good); err != nil || used != good {
+		t.Errorf("a good one: %q %v", used, err)
 	}
 }

@@ -42,6 +42,18 @@ func (e *Engine) Handler() http.Handler {
 		reply(e, w, r, func() ([]api.BoundClient, error) { return e.clients(r.FormValue("query")) })
 	})
 	mux.HandleFunc("GET /v1/mfds/{address}", e.serveMFD)
+	mux.HandleFunc("GET /v1/proof", e.serveProof)
+	mux.HandleFunc("GET /v1/names", func(w http.ResponseWriter, r *http.Request) {
+		reply(e, w, r, func() (api.Names, error) { return e.names.found, nil })
+	})
+	mux.HandleFunc("GET /v1/names/{address}", func(w http.ResponseWriter, r *http.Request) {
+		a, err := mfdAddress(r)
+		if err != nil {
+			wire.Answer(w, nil, err)
+			return
+		}
+		wire.Answer(w, e.names.looker.Look(r.Context(), api.NameCheck{Address: a}), nil)
+	})
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/rehearsal", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		return e.rehearse(m)
 	}))

@@ -24,6 +24,9 @@ const (
 	Resynchronised   = "kernel.resync"     // connection events were lost and counted anew
 	KernelFault      = "kernel.fault"      // the kernel refused a change
 	JournalFault     = "journal.fault"     // who-is-where could not be read or written
+	NameForward      = "naming.forward"    // a name does not lead to its address
+	NameReverse      = "naming.reverse"    // an address does not lead to its name
+	NameServers      = "naming.servers"    // the site's name servers do not answer
 	EventsFault      = "events.fault"      // what happens could not be kept on the medium
 	ServiceRestarted = "service.restarted" // init restarted a daemon, and why
 	IncidentNoticed  = "incident.noticed"  // a trouble is still there after what explained it has ended

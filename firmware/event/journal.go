@@ -62,7 +62,6 @@ type History struct {
 	Open         []api.Incident
 	LastIncident uint64 // the highest number that may have been given
 	next         uint64 // number of the next report
-	skipped      uint64 // numbers left out before it
 }
 
 // OpenJournal reads the journal of a folder, of which it keeps at most about most
@@ -121,8 +120,7 @@ func (j *Journal) read() (History, error) {
 	if closed >= h.next {
 		h.next = closed
 	} else {
-		h.skipped = skippedReports
-		h.next += h.skipped
+		h.next += skippedReports
 		j.ledger.Last += skippedIncidents
 	}
 	h.Open, h.LastIncident = slices.Clone(j.ledger.Open), j.ledger.Last

@@ -20,7 +20,6 @@ type Log struct {
 	mu      sync.Mutex
 	ring    []api.Report // oldest first; numbers may have gaps
 	next    uint64       // sequence number of the next event, from 1
-	skipped uint64       // numbers left out before it
 	changed chan struct{}
 	pending []api.Report // not on the medium yet
 	urgent  bool         // one of them shall not wait
@@ -42,7 +41,7 @@ func OpenLog(dir string, size int, now func() time.Time) (*Log, History, error) 
 		return l, h, err
 	}
 	h.Reports = h.Reports[max(0, len(h.Reports)-size):]
-	l.journal, l.ring, l.next, l.skipped = journal, h.Reports, h.next, h.skipped
+	l.journal, l.ring, l.next = journal, h.Reports, h.next
 	return l, h, err
 }
 
@@ -56,8 +55,7 @@ func (l *Log) Kept() []api.Report {
 func (l *Log) Add(r api.Report) api.Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.Event.Seq, r.Event.Time, r.Skipped = l.next, l.now(), l.skipped
-	l.skipped = 0
+	r.Event.Seq, r.Event.Time = l.next, l.now()
 	l.next++
 	if len(l.ring) >= l.size+l.size/4 {
 		// Now and then, so that it costs nothing to speak of.

@@ -153,8 +153,9 @@ func (m *Machine) Notify(now time.Time, n Message) Action {
 	if n.Extend > 0 && !m.deadline.IsZero() && now.Add(n.Extend).After(m.deadline) && !m.aborted && m.killed.IsZero() {
 		m.deadline = now.Add(n.Extend)
 	}
-	if live && n.Reloading {
-		m.enter(now, api.DaemonReloading, "reads its configuration", 0)
+	// One that never was READY has its start's limit, whatever it calls it.
+	if n.Reloading && m.state == api.DaemonRunning {
+		m.enter(now, api.DaemonReloading, "reads its configuration", m.timing.Start)
 	}
 	if n.Ready && (m.state == api.DaemonStarting || m.state == api.DaemonReloading) {
 		m.enter(now, api.DaemonRunning, "said READY", 0)
@@ -205,7 +206,7 @@ func (m *Machine) Tick(now time.Time) Action {
 	case api.DaemonWaiting:
 		m.restarts++
 		return m.spawn(now)
-	case api.DaemonStarting:
+	case api.DaemonStarting, api.DaemonReloading:
 		m.enter(now, api.DaemonEnding, fmt.Sprintf("was not READY within %v", m.timing.Start), m.timing.Stop)
 		return Action{Signal: syscall.SIGTERM}
 	case api.DaemonEnding:

@@ -130,6 +130,19 @@ func TestServiceChangesItsWatchdogAndPullsIt(t *testing.T) {
 	l.gets([]Action{l.says(Message{Trigger: true})}, syscall.SIGABRT)
 }
 
+func TestServiceThatSaysReloadingAndNeverReadyIsEnded(t *testing.T) {
+	l := newLife(t, Timing{Start: 3 * time.Second})
+	l.m.Start(l.now)
+	l.m.Started(l.now, 7)
+	l.says(Message{Reloading: true}) // before it ever was READY
+	l.gets(l.sleeps(3*time.Second), syscall.SIGTERM)
+
+	l = newLife(t, Timing{Start: 3 * time.Second})
+	l.runs()
+	l.says(Message{Reloading: true})
+	l.gets(l.sleeps(3*time.Second), syscall.SIGTERM)
+}
+
 func TestReloadingServiceComesBackWithReady(t *testing.T) {
 	l := newLife(t, Timing{Watchdog: time.Second})
 	l.runs()
@@ -260,8 +273,8 @@ func FuzzMachine(f *testing.F) {
 			if !process && (l.m.Daemon().State != api.DaemonWaiting || l.m.Deadline().IsZero()) {
 				t.Fatalf("given up: %+v", l.m.Daemon())
 			}
-			if process && l.m.Daemon().State == api.DaemonEnding && l.m.Deadline().IsZero() {
-				t.Fatalf("waits for its end for ever: %+v", l.m.Daemon())
+			if process && l.m.Daemon().State != api.DaemonRunning && l.m.Deadline().IsZero() {
+				t.Fatalf("waits for ever: %+v", l.m.Daemon())
 			}
 		}
 	})

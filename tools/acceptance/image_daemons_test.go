@@ -18,7 +18,7 @@ func (b *boxed) outlivesItsDaemons() {
 	stopScans := b.scans(b.MFDs[3])
 	rest := b.MFDs[4:]
 	before := b.landings(rest, 5011)
-	names := []string{"netd", "balancerd", "paneld", "webd"}
+	names := []string{"netd", "balancerd", "paneld", "reportd", "webd"}
 	var killed []api.Daemon
 	for _, name := range names {
 		first := b.daemon(name)

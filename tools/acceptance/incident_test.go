@@ -221,9 +221,6 @@ func TestEventsOutliveAKillAndATornJournal(t *testing.T) {
 	if n := last(); n <= down.Seq {
 		t.Errorf("the last number is %d, was %d", n, down.Seq)
 	}
-	if all := p.reports(); !slices.ContainsFunc(all, func(r api.Report) bool { return r.Skipped > 0 }) {
-		t.Error("no report tells that numbers were left out")
-	}
 	after := p.incidents("after the kill", func(l []api.Incident) bool { return len(l) > 0 })
 	if len(after) != 1 || after[0].ID != before[0].ID || !after[0].Open() {
 		t.Errorf("before the kill %+v, after it %+v", before, after)

@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(programs)
-	build := exec.Command("go", "build", "-o", programs, "spoolgate/tools/lab", "spoolgate/cmd/balancerd", "spoolgate/cmd/netd", "spoolgate/cmd/spoolctl")
+	build := exec.Command("go", "build", "-o", programs, "spoolgate/tools/lab", "spoolgate/cmd/balancerd", "spoolgate/cmd/netd", "spoolgate/cmd/reportd", "spoolgate/cmd/spoolctl")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the programs:", err)

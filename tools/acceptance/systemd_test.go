@@ -191,6 +191,27 @@ func TestNetworkRunsUnderSystemd(t *testing.T) {
 	u.ends()
 }
 
+// What they report on need not be there: a balancer that restarts must not take the
+// reporters with it.
+func TestReportersRunUnderSystemdWithoutABalancer(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "sock")
+	config := configFile(t)
+	text, err := os.ReadFile(config)
+	if err == nil {
+		err = os.WriteFile(config, append(text, "[report.syslog]\nserver = \"198.18.0.99\"\n"...), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := activate(t, newSpace(t), "reportd", []string{"reportd=" + socket}, "-config", config, "-state", t.TempDir(), "-balancer", filepath.Join(t.TempDir(), "none"))
+	u.knock("unix")
+	u.living("syslog: OK")
+	if l, err := wire.NewClient(socket).Reporters(t.Context()); err != nil || len(l) != 1 || l[0].Name != "syslog" {
+		t.Errorf("over systemd's socket: %+v %v", l, err)
+	}
+	u.ends()
+}
+
 func TestWebUIRunsUnderSystemd(t *testing.T) {
 	space := newSpace(t)
 	u := activate(t, space, "webd", []string{"https=127.0.0.1:8443", "http=127.0.0.1:8080"}, "-state", t.TempDir(), "-services", "")

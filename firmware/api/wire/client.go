@@ -89,10 +89,21 @@ func (c *Client) Incidents(ctx context.Context) (i []api.Incident, err error) {
 }
 
 // FollowReports yields the kept reports after the number seq and then each new one.
-// Numbers go on over restarts of the balancer; a gap means that reports were no
-// longer kept.
+// Numbers go on over restarts of the balancer. A gap before the first means that
+// reports were no longer kept; between two it is numbers that were never given.
 func (c *Client) FollowReports(ctx context.Context, seq uint64) iter.Seq2[api.Report, error] {
 	return stream[api.Report](ctx, c, "/v1/reports?follow=1&after="+strconv.FormatUint(seq, 10))
+}
+
+// Reporters returns how far each reporter has come. The client is one of reportd's
+// socket, as it is for TestReporter.
+func (c *Client) Reporters(ctx context.Context) (l []api.Reporter, err error) {
+	return l, c.do(ctx, http.MethodGet, "/v1/reporters", nil, &l)
+}
+
+// TestReporter sends a test message by one reporter and returns how far it came.
+func (c *Client) TestReporter(ctx context.Context, name string) (t api.ReportTest, err error) {
+	return t, c.do(ctx, http.MethodPost, "/v1/reporters/"+url.PathEscape(name)+"/test", nil, &t)
 }
 
 // Clients returns the bound MFDs that query finds: an address, a prefix, the
@@ -104,6 +115,22 @@ func (c *Client) Clients(ctx context.Context, query string) (l []api.BoundClient
 // MFD returns everything that is known of one MFD.
 func (c *Client) MFD(ctx context.Context, a netip.Addr) (m api.MFD, err error) {
 	return m, c.do(ctx, http.MethodGet, "/v1/mfds/"+a.String(), nil, &m)
+}
+
+// Names returns what the site's name servers say of groups and nodes.
+func (c *Client) Names(ctx context.Context) (n api.Names, err error) {
+	return n, c.do(ctx, http.MethodGet, "/v1/names", nil, &n)
+}
+
+// LookUp asks the site's name servers for the name of an address, and whether that
+// leads back to it.
+func (c *Client) LookUp(ctx context.Context, a netip.Addr) (n api.NameCheck, err error) {
+	return n, c.do(ctx, http.MethodGet, "/v1/names/"+a.String(), nil, &n)
+}
+
+// Proof holds the requirement against what is seen now.
+func (c *Client) Proof(ctx context.Context) (p api.Proof, err error) {
+	return p, c.do(ctx, http.MethodGet, "/v1/proof", nil, &p)
 }
 
 // Rehearse tells what would follow if a node left now.

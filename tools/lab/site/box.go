@@ -114,10 +114,15 @@ func (s *Site) Config(extra ...string) string {
 		"[[group]]",
 		fmt.Sprintf("virtual_address = %q", VIP),
 	}
+	var top []string
 	checks := map[string]string{"interval": `"200ms"`, "timeout": `"150ms"`, "misses": "3", "up_delay": `"500ms"`}
 	for _, line := range extra {
 		if key, value, ok := strings.Cut(strings.TrimPrefix(line, "checks."), " = "); ok && strings.HasPrefix(line, "checks.") {
 			checks[key] = value
+			continue
+		}
+		if strings.HasPrefix(line, "naming.") {
+			top = append(top, line)
 			continue
 		}
 		lines = append(lines, line)
@@ -135,7 +140,7 @@ func (s *Site) Config(extra ...string) string {
 			lines = append(lines, key+" = "+checks[key])
 		}
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(append(top, lines...), "\n") + "\n"
 }
 
 func (b *Box) socket() string     { return filepath.Join(b.Dir, "balancerd.sock") }

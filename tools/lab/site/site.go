@@ -26,6 +26,7 @@ func Limits() config.Limits {
 	l.MinInterval = 50 * time.Millisecond
 	l.MinTimeout = 20 * time.Millisecond
 	l.MinUpDelay = 100 * time.Millisecond
+	l.MinLook = 500 * time.Millisecond
 	return l
 }
 

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"spoolgate/firmware/api"
+)
+
+// names shows what the site's name servers say of groups and nodes, or of one
+// address.
+func names(ctx context.Context, c *call) error {
+	if len(c.args) == 1 {
+		found, err := c.LookUp(ctx, netip.MustParseAddr(c.args[0])) // isMFD has looked at it
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return c.printJSON(found)
+		}
+		return c.nameTable([]api.NameCheck{found})
+	}
+	all, err := c.Names(ctx)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(all)
+	}
+	if all.Looked.IsZero() {
+		fmt.Fprintln(c.out, "No name has been looked at. Names are watched once a group has a dns_name.")
+		return nil
+	}
+	fmt.Fprintf(c.out, "Looked at %s ago.\n", ago(c.now(), all.Looked))
+	return c.nameTable(all.Checks)
+}
+
+func (c *call) nameTable(checks []api.NameCheck) error {
+	err := c.table(func(w io.Writer) {
+		fmt.Fprint(w, "WHAT\tADDRESS\tNAME\tNAME LEADS TO\tADDRESS IS NAMED\tSAYS\n")
+		for _, n := range checks {
+			var forward []string
+			for _, a := range n.Forward {
+				forward = append(forward, a.String())
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", what(n), n.Address, cmp.Or(n.Name, "-"),
+				cmp.Or(strings.Join(forward, " "), "-"), cmp.Or(strings.Join(n.Reverse, " "), "-"), cmp.Or(n.Resolver, "-"))
+		}
+	})
+	for _, n := range checks {
+		for _, wrong := range []string{n.ResolverWrong, n.ForwardWrong, n.ReverseWrong} {
+			if wrong != "" {
+				fmt.Fprintf(c.out, "%s: %s.\n", what(n), wrong)
+			}
+		}
+	}
+	return err
+}
+
+func what(n api.NameCheck) string {
+	switch {
+	case n.Node != "":
+		return n.Group + "/" + n.Node
+	case n.Group != "":
+		return n.Group
+	}
+	return "MFD"
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/naming"
+)
+
+// names is what the engine does about names: it has the responder know them, takes
+// look-ups for contacts, and keeps what the site's name servers say.
+type names struct {
+	responder *naming.Responder
+	looker    *naming.Looker
+	watch     *naming.Watch
+	found     api.Names
+	next      time.Time // look
+	looking   bool
+}
+
+// doubtfulAfter is how soon a name that was found wrong is looked at again.
+const doubtfulAfter = 5 * time.Second
+
+func (e *Engine) newNames() names {
+	return names{
+		responder: naming.NewResponder(e.opts.Log, e.opts.Now),
+		looker:    &naming.Looker{Resolvers: func() []netip.Addr { return e.resolvers() }},
+		watch:     naming.NewWatch(),
+	}
+}
+
+// resolvers are the configured ones, or those of the network.
+func (e *Engine) resolvers() []netip.Addr {
+	if r := *e.siteResolvers.Load(); len(r) > 0 {
+		return r
+	}
+	c, err := dns.ClientConfigFromFile(e.opts.ResolvConf)
+	if err != nil {
+		return nil
+	}
+	var out []netip.Addr
+	for _, s := range c.Servers {
+		if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// nameGroups has the responder answer for the configured names.
+func (e *Engine) nameGroups() {
+	resolvers := slices.Clone(e.config.Naming.Resolvers)
+	e.siteResolvers.Store(&resolvers)
+	z := naming.Zone{TTL: e.config.Naming.TTL, Resolvers: resolvers}
+	for _, g := range e.groups {
+		if g.DNSName != "" {
+			z.Names = append(z.Names, naming.Name{FQDN: g.DNSName, Address: g.VirtualAddress})
+		}
+	}
+	e.names.responder.Set(z)
+	e.names.next = time.Time{}
+}
+
+// answerFrom are the box's own addresses towards nodes and MFDs. Names are answered
+// for there, and not at a virtual address, where everything but the groups' ports
+// is refused.
+func (e *Engine) answerFrom() (out []netip.Addr) {
+	for _, g := range e.groups {
+		if g.DNSName == "" {
+			continue
+		}
+		for _, m := range g.members {
+			if a := e.source.find(m.Address); a.IsValid() && !slices.Contains(out, a) {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// tickNames is called every second.
+func (e *Engine) tickNames(now time.Time) {
+	e.names.responder.Listen(e.answerFrom())
+	e.contacts(now)
+	if e.names.looking || now.Before(e.names.next) || e.looks == nil {
+		return
+	}
+	checks := e.nameChecks()
+	if len(checks) == 0 {
+		e.names.found, e.names.next = api.Names{}, now.Add(e.config.Naming.Interval)
+		return
+	}
+	select {
+	case e.looks <- checks:
+		e.names.looking = true
+	default:
+	}
+}
+
+// contacts takes look-ups for signs of life (requirement: "if connection (incl. DNS
+// lookup) attempts are made by the MFD"). One that is not bound stays so: which node
+// it gets is decided by its first connection.
+func (e *Engine) contacts(now time.Time) {
+	var renew []dataplane.Binding
+	for _, c := range e.names.responder.Contacts() {
+		g := e.byVIP[c.VirtualAddress]
+		if g == nil {
+			continue
+		}
+		if b, bound := g.policy.Renew(c.Client, now); bound {
+			renew = append(renew, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node)})
+		}
+	}
+	e.refresh(renew, "that looked the name up")
+}
+
+// nameChecks are the names and addresses to look at: all, once one group has a name.
+func (e *Engine) nameChecks() (checks []api.NameCheck) {
+	for _, g := range e.groups {
+		if g.DNSName == "" {
+			continue
+		}
+		checks = append(checks, api.NameCheck{Group: g.Name, Name: g.DNSName, Address: g.VirtualAddress})
+		for _, m := range g.members {
+			checks = append(checks, api.NameCheck{Group: g.Name, Node: m.Name, Name: m.DNSName, Address: m.Address})
+		}
+	}
+	return checks
+}
+
+// followNames looks at names when asked to, until ctx ends: a name server may take
+// its time.
+func (e *Engine) followNames(ctx context.Context, looks <-chan []api.NameCheck) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case checks := <-looks:
+			for i := range checks {
+				if i > 0 && checks[0].ResolverWrong != "" {
+					checks[i].ResolverWrong = checks[0].ResolverWrong // nobody to wait for again
+					continue
+				}
+				checks[i] = e.names.looker.Look(ctx, checks[i])
+			}
+			if e.ask(ctx, func() { e.looked(checks) }) != nil {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) looked(checks []api.NameCheck) {
+	now := e.opts.Now()
+	e.names.looking = false
+	e.names.found = api.Names{Looked: now, Checks: checks}
+	for _, ev := range e.names.watch.Observe(checks) {
+		e.tell(ev)
+	}
+	e.names.next = now.Add(e.config.Naming.Interval)
+	if e.names.watch.Doubtful() {
+		e.names.next = now.Add(min(doubtfulAfter, e.config.Naming.Interval))
+	}
+}
