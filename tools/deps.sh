@@ -26,6 +26,7 @@ rsyslog-gnutls
 snmp
 snmptrapd
 systemd
+tcpdump
 u-boot-tools
 udhcpd
 vsftpd

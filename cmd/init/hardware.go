@@ -70,6 +70,10 @@ func kernelSettings() []struct{ path, value string } {
 		{"kernel/unprivileged_bpf_disabled", "1"},
 		{"kernel/ctrl-alt-del", "0"}, // Ctrl-Alt-Del is a signal to init
 		{"vm/overcommit_memory", "1"},
+		// With 1,024 neighbours, the kernel's own limit, the next MFD of a large
+		// floor would not be found.
+		{"net/ipv4/neigh/default/gc_thresh2", "16384"},
+		{"net/ipv4/neigh/default/gc_thresh3", "32768"},
 	}
 }
 

@@ -138,3 +138,14 @@ func TestConfigCheckSaysEverythingThatIsWrong(t *testing.T) {
 		t.Errorf("a right file as JSON: %s", out)
 	}
 }
+
+func TestPcapLandsInTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "b.pcap")
+	status, out, errs := new(balancer).ask(t, "pcap", "B", file)
+	if got, err := os.ReadFile(file); status != exitOK || err != nil || string(got) != "packets of B" || !strings.Contains(out, "tcpdump -nr "+file) {
+		t.Errorf("exit %d, %s%s: %q %v", status, out, errs, got, err)
+	}
+	if status, _, errs := new(balancer).ask(t, "pcap", "B", file+"/below"); status != exitFailed || !strings.Contains(errs, "the packets of B are not kept") {
+		t.Errorf("exit %d, %s", status, errs)
+	}
+}

@@ -21,11 +21,15 @@ func snapshot() api.Snapshot {
 		return api.Node{Name: name, Address: netip.MustParseAddr(address), Weight: 1, Health: h, HealthReason: "port 5022 refused the connection 3 times in a row", HealthSince: now.Add(-time.Hour),
 			Service: s, ServiceReason: "stopped by the operator", ServiceSince: now.Add(-time.Minute), Clients: 3, Connections: 2}
 	}
+	b := node("B", "198.18.0.12", api.Down, api.InService)
+	b.Starts = []api.Start{{At: now.Add(-48 * time.Hour), Took: api.Duration(94 * time.Second)}, {At: now.Add(-24 * time.Hour), Took: api.Duration(131300 * time.Millisecond)}}
+	b.UpDelayAdvice = `the last 3 starts took 94 to 132 s; set up_delay = "180s", now it is 2m0s`
 	return api.Snapshot{Version: 7, Time: now,
 		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
-		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute),
+		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute), UpDelay: api.Duration(2 * time.Minute),
 			Ports: []string{"21", "5011-5025"}, State: api.NoSpare, Clients: 6, Connections: 1,
-			Nodes: []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), node("B", "198.18.0.12", api.Down, api.InService)}},
+			Nodes:    []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), b},
+			Mistakes: []api.Mistake{{Kind: "node.port", Node: "A", Text: "node A refuses port 5610 to MFDs", Since: now.Add(-time.Minute)}}},
 			{Name: "scan", VirtualAddress: netip.MustParseAddr("198.18.0.20"), Mode: "transparent", Affinity: api.Duration(time.Hour), Ports: []string{"21"}, State: api.OK,
 				Nodes: []api.Node{node("A", "198.18.0.21", api.Unknown, api.InService)}}},
 	}
@@ -49,6 +53,14 @@ func known() api.MFD {
 		Bound: []api.BoundMFD{{BoundClient: bound()[0], VirtualAddress: netip.MustParseAddr("198.18.0.10"), SeenAs: netip.MustParseAddr("198.18.0.10"), NodeState: "Up, in service"}},
 		Open:  []api.OpenConnection{c}, Transfers: []api.Transfer{{OpenConnection: scan, Ended: scan.Since.Add(2100 * time.Millisecond)}},
 		Moves: []api.Moved{{Time: now, Group: "print", From: "B", To: "A", Why: "moved from B, which did not serve"}}}
+}
+
+func flown() api.Flights {
+	syn := now.Add(120 * time.Microsecond)
+	return api.Flights{Group: "print", Node: "B", Repeats: 2, Flights: []api.Flight{
+		{Time: now, Port: 5022, SourcePort: 40000, Outcome: api.Open, SYN: syn, SYNACK: syn.Add(312 * time.Microsecond), RST: syn.Add(353 * time.Microsecond), Repeats: 2},
+		{Time: now.Add(5 * time.Second), Port: 5555, SourcePort: 40001, Outcome: api.TimedOut, SYN: syn.Add(5 * time.Second), Resent: 1},
+		{Time: now.Add(10 * time.Second), Port: 5022, Outcome: api.NoRoute, Detail: "this box has no address to probe from"}}}
 }
 
 func happened() []api.Event {
@@ -96,6 +108,8 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/incidents", matters())
 	give("GET /v1/proof", proved())
 	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})
+	give("GET /v1/groups/print/nodes/B/flights", flown())
+	mux.HandleFunc("GET /v1/groups/print/nodes/B/pcap", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "packets of B") })
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("follow") == "" {
 			wire.Answer(w, happened(), nil)

@@ -54,6 +54,9 @@ func status(ctx context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
+		for _, m := range g.Mistakes {
+			fmt.Fprintf(c.out, "Seen for %s: %s\n", ago(s.Time, m.Since), m.Text)
+		}
 	}
 	return nil
 }

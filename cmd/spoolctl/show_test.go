@@ -18,6 +18,7 @@ print 198.18.0.10, masked, window 30m0s, ports 21 5011-5025: 6 bound MFDs, 1 ope
 NODE  ADDRESS      HEALTH  SERVICE         FOR   MFDS  OPEN  REASON
 A     198.18.0.11  Up      Out of service  1m0s  3     2     stopped by the operator
 B     198.18.0.12  Down    In service      1m0s  3     2     port 5022 refused the connection 3 times in a row
+Seen for 1m0s: node A refuses port 5610 to MFDs
 
 scan 198.18.0.20, transparent, window 1h0m0s, ports 21: 0 bound MFDs, 0 open connections
 NODE  ADDRESS      HEALTH   SERVICE     FOR   MFDS  OPEN  REASON
@@ -48,6 +49,15 @@ func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 			"\nMoves\nTIME                 GROUP  FROM  TO  WHY\n" +
 			at(0, time.DateTime) + "  print  B     A   moved from B, which did not serve\n",
 		"mfd 198.18.1.99": "198.18.1.99 is not bound; it gets a node at its next connection to the virtual address.\n",
+		"flights B": "TIME          PORT  FROM   OUTCOME    SYN              +SYN-ACK µs  +RST µs  REPEATS  DETAIL\n" +
+			at(0, "15:04:05.000") + "  5022  40000  open       " + at(120*time.Microsecond, "15:04:05.000000") + "  312          41       2        \n" +
+			at(5*time.Second, "15:04:05.000") + "  5555  40001  timed out  " + at(5*time.Second+120*time.Microsecond, "15:04:05.000000") + "  -            -        -        SYN sent again: 1\n" +
+			at(10*time.Second, "15:04:05.000") + "  5022  -      no route   -                -            -        -        this box has no address to probe from\n" +
+			"B repeated its SYN-ACK 2 times after our RST since the balancer started.\n",
+		"up-delay": "GROUP  NODE  UP-DELAY  LAST START           STARTS TOOK   ADVICE\n" +
+			"print  A     2m0s      -                    -             none before three starts were measured\n" +
+			"print  B     2m0s      " + at(-24*time.Hour, "2006-01-02 15:04:05") + "  94.0s 131.3s  the last 3 starts took 94 to 132 s; set up_delay = \"180s\", now it is 2m0s\n" +
+			"scan   A     0s        -                    -             none before three starts were measured\n",
 	} {
 		if status, out, errs := new(balancer).ask(t, strings.Fields(words)...); status != 0 || out != want || errs != "" {
 			t.Errorf("%s: exit %d, %s\n%s\nwant\n%s", words, status, errs, out, want)
@@ -81,6 +91,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
 		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
+		"flights B":    flown(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

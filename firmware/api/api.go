@@ -72,6 +72,7 @@ type Group struct {
 	VirtualAddress netip.Addr `json:"virtual_address"`
 	Mode           string     `json:"mode"`
 	Affinity       Duration   `json:"affinity"`
+	UpDelay        Duration   `json:"up_delay"`
 	Ports          []string   `json:"ports"`
 	State          BoxState   `json:"state"`
 	Reason         string     `json:"reason"`
@@ -79,6 +80,7 @@ type Group struct {
 	Clients        int        `json:"clients"`     // bound MFDs
 	Connections    int        `json:"connections"` // open
 	Nodes          []Node     `json:"nodes"`
+	Mistakes       []Mistake  `json:"mistakes,omitempty"` // that are there now, the oldest first
 }
 
 // Node is one server of a group.
@@ -102,6 +104,15 @@ type Node struct {
 	Connections int    `json:"connections"` // open
 	Dealt       uint64 `json:"dealt"`       // first contacts since start
 	Ports       []Port `json:"ports"`
+	// Repeats are the SYN-ACKs that it sent again after the RST of a probe, since
+	// the balancer started.
+	Repeats uint64 `json:"repeats"`
+
+	// Starts that were measured, oldest first; at most ten.
+	Starts []Start `json:"starts,omitempty"`
+	// UpDelayAdvice is what they say of the up-delay, a sentence without its full
+	// stop; empty as long as they are too few to say anything.
+	UpDelayAdvice string `json:"up_delay_advice,omitempty"`
 }
 
 // Port is one probed port of a node.
@@ -133,6 +144,9 @@ type Probe struct {
 	Outcome Outcome   `json:"outcome"`
 	RTT     Duration  `json:"rtt"`              // SYN to SYN-ACK, 0 when none came
 	Detail  string    `json:"detail,omitempty"` // such as the kind of ICMP error
+	// SourcePort of the box; 0 when nothing left it. It tells which packets of a
+	// capture are this probe's.
+	SourcePort uint16 `json:"source_port,omitempty"`
 }
 
 // PortProbes are the last probes of one port, oldest first.

@@ -80,6 +80,10 @@ func (c *connection) ours() bool {
 
 func (c *connection) over() bool { return c.state == tcpTimeWait || c.state == tcpClose }
 
+// refused tells whether a RST was the answer to the first packet: conntrack then
+// forgets the entry at once, and never notes that it has seen a reply.
+func (c *connection) refused() bool { return c.state == tcpClose && c.status&statusSeenReply == 0 }
+
 // talking tells whether both ends believe that they are connected.
 func (c *connection) talking() bool {
 	return c.status&statusSeenReply != 0 && c.state >= tcpEstablished && c.state <= tcpLastACK

@@ -81,6 +81,12 @@ func keepMark() rule {
 	return sum(loadMeta(expr.MetaKeyMARK, regKey), &expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey})
 }
 
+// labelUnanswered sets the first label of the connection; a label is 128 bits wide.
+func labelUnanswered() rule {
+	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{1}, make([]byte, 15)...)},
+		&expr.Ct{Key: expr.CtKeyLABELS, SourceRegister: true, Register: regKey})
+}
+
 func noMark() rule { return sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(0))) }
 
 func flags(mask byte) rule {

@@ -21,8 +21,9 @@ import (
 	"spoolgate/firmware/config"
 )
 
-// vsftpd starts the real server on a node, with a directory of its own.
-func (s *site) vsftpd(node int, passive config.PortRange) {
+// vsftpd starts the real server on a node, with a directory of its own and extra
+// lines of configuration.
+func (s *site) vsftpd(node int, passive config.PortRange, extra ...string) {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	s.must(os.Chmod(dir, 0o755))
@@ -36,6 +37,7 @@ func (s *site) vsftpd(node int, passive config.PortRange) {
 		"anon_upload_enable=YES", "anon_umask=022", "anon_root=" + dir, "seccomp_sandbox=NO", "isolate_network=NO", "connect_from_port_20=NO",
 		"secure_chroot_dir=" + s.t.TempDir(), "listen_address=" + nodeAddr(node).String(), fmt.Sprintf("ftpd_banner=node %d", node),
 	}
+	lines = append(lines, extra...)
 	if !passive.IsZero() {
 		lines = append(lines, fmt.Sprintf("pasv_min_port=%d", passive.First), fmt.Sprintf("pasv_max_port=%d", passive.Last))
 	}

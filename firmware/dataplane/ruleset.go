@@ -97,7 +97,14 @@ func commonChains(f family, s sets) []chain {
 		hook("arrivals", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle,
 			sum(isTCP(), state(expr.CtStateBitNEW|expr.CtStateBitINVALID), destination, dispatch(s.groups)),
 			sum(isTCP(), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), direction(0),
-				flags(tcpFIN|tcpRST), unequal([]byte{0}), jump("closing"))),
+				flags(tcpFIN|tcpRST), unequal([]byte{0}), jump("closing")),
+			// A firewall that says no by ICMP; the client gives up without repeating
+			// its first packet.
+			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
+				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), labelUnanswered()),
+			// What FTP servers announce, before the helper makes the virtual address
+			// of it.
+			sum(isTCP(), loadTCP(0, 2, regKey), in(s.ftp), direction(1), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), show())),
 		hook("to-node", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
 			sum(loadCt(expr.CtKeyMARK, regKey), through(s.nodes),
 				&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.table), RegAddrMin: regKey})),
@@ -115,6 +122,10 @@ func commonChains(f family, s sets) []chain {
 		// groups have it as their gateway, for whatever else they do.
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
 			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), verdict(expr.VerdictAccept)),
+			// Whoever talks to a node's own address; where the first packet does not
+			// come by the box, the node's answer may.
+			sum(destination, in(s.servers), isTCP(), flags(tcpFlags), equal([]byte{tcpSYN}), show()),
+			sum(f.load(f.source, regKey), in(s.servers), isTCP(), flags(tcpFlags), equal([]byte{tcpSYN | tcpACK}), state(expr.CtStateBitINVALID), show()),
 			sum(f.load(f.source, regKey), in(s.routed), verdict(expr.VerdictAccept)),
 			sum(destination, in(s.routed), verdict(expr.VerdictAccept)),
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.prohibited})),
@@ -130,6 +141,10 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		// The orphan of a cut connection: its client must notice.
 		sum(isTCP(), flags(tcpFlags), unequal([]byte{tcpSYN}), reset()),
 		sum(state(expr.CtStateBitINVALID), verdict(expr.VerdictDrop)),
+		// A first packet of a connection that is there already: the client repeats
+		// it for want of an answer. The label changes once, and its change is the
+		// event that tells of it: who is answered costs nothing.
+		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), labelUnanswered()),
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),

@@ -28,6 +28,8 @@ type sets struct {
 	vips    *nftables.Set
 	sources *nftables.Set // packet mark -> VIP, of first packets that are to be masked
 	hairpin *nftables.Set // VIP . node: a node that talks to its own group
+	servers *nftables.Set // nodes
+	ftp     *nftables.Set // ports that get the FTP helper
 	routed  *nftables.Set // nodes of transparent groups: the box is their gateway
 	probes  *nftables.Set // node . check port
 	groups  *nftables.Set // VIP -> chain of first packets
@@ -53,6 +55,8 @@ func newSets(table *nftables.Table, f family) sets {
 		vips:    set("vips", f.addr),
 		sources: named("sources", nftables.TypeMark, f.addr),
 		hairpin: set("hairpin", pair(f.addr, f.addr)),
+		servers: set("servers", f.addr),
+		ftp:     set("ftp", nftables.TypeInetService),
 		routed:  set("routed", f.addr),
 		probes:  set("probes", pair(f.addr, nftables.TypeInetService)),
 		groups:  named("groups", f.addr, nftables.TypeVerdict),
@@ -66,7 +70,7 @@ func newSets(table *nftables.Table, f family) sets {
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.routed, s.probes, s.groups, s.windows}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.groups, s.windows}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
@@ -94,7 +98,11 @@ func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement
 		add(s.sources, nftables.SetElement{Key: native(uint32(k.groups[g.VirtualAddress].source)), Val: vip.Key})
 		add(s.groups, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: groupChain(g.VirtualAddress)}})
 		add(s.windows, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
+		for _, p := range g.FTPPorts {
+			add(s.ftp, nftables.SetElement{Key: port(p)})
+		}
 		for _, n := range g.Nodes {
+			add(s.servers, addressElement(n.Address))
 			add(s.hairpin, addressElement(g.VirtualAddress, n.Address))
 			if !g.Masked {
 				add(s.routed, addressElement(n.Address))

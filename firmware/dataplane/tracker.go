@@ -22,6 +22,10 @@ const (
 	// or timed out. It is told more than once (at the close and when the kernel
 	// forgets the connection), and also of connections that were not Opened.
 	Closed
+	// Unanswered is a client that has repeated its first packet because the node
+	// is silent, or that was told by ICMP that it is not let in. It is told once a
+	// connection.
+	Unanswered
 )
 
 // Event is a connection of a group that opened or closed.
@@ -30,11 +34,17 @@ type Event struct {
 	ID                     uint64
 	VirtualAddress, Client netip.Addr
 	Mark                   Mark
+	// Port is the one that the client asked for.
+	Port uint16
 	// Related is a data connection of the FTP helper.
 	Related bool
-	// Replied tells whether the node ever answered. False in a Closed event:
-	// the node was silent, or its way back does not lead through the box.
+	// Replied tells whether the node ever answered, other than with a refusal.
+	// False in a Closed event: the node refused, was silent, or its way back does
+	// not lead through the box.
 	Replied bool
+	// Refused is of a Closed event: the node answered the first packet with a RST.
+	// A client that takes its own first packet back by a RST looks the same.
+	Refused bool
 	// Ended is what is known of a connection once the kernel forgets it, some
 	// seconds after it closed; nil in every other event.
 	Ended *Connection
@@ -184,6 +194,10 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			events = append(events, c.event(Closed))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))
+		case c.status&statusSeenReply == 0:
+			// Nothing changes in an entry without an answer but the label by which
+			// the rules note that there is none.
+			events = append(events, c.event(Unanswered))
 		}
 	})
 	return events
@@ -201,7 +215,7 @@ func (t *Tracker) resync(events []Event) ([]Event, error) {
 func (c *connection) event(kind EventKind) Event {
 	return Event{
 		Kind: kind, ID: c.key(),
-		VirtualAddress: c.original.destination, Client: c.original.source, Mark: c.mark,
-		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0,
+		VirtualAddress: c.original.destination, Port: c.original.destinationPort, Client: c.original.source, Mark: c.mark,
+		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0, Refused: kind == Closed && c.refused(),
 	}
 }

@@ -14,6 +14,8 @@ type counter struct {
 	open    map[uint64]Event
 	opened  map[uint64]bool
 	resyncs int
+	// unserved are the events of connections that no node answered, by port.
+	unserved map[uint16][]Event
 }
 
 func (c *counter) handle(b Batch) {
@@ -24,10 +26,14 @@ func (c *counter) handle(b Batch) {
 		clear(c.open)
 	}
 	for _, e := range b.Events {
-		if e.Kind == Opened {
+		switch e.Kind {
+		case Opened:
 			c.open[e.ID], c.opened[e.ID] = e, true
-		} else {
+		case Closed:
 			delete(c.open, e.ID)
+		}
+		if e.Kind != Opened && !e.Replied {
+			c.unserved[e.Port] = append(c.unserved[e.Port], e)
 		}
 	}
 }
@@ -46,7 +52,7 @@ func (s *site) track(buffer int) *counter {
 		tracker, err = NewTracker(buffer)
 		return err
 	}))
-	c := &counter{open: map[uint64]Event{}, opened: map[uint64]bool{}}
+	c := &counter{open: map[uint64]Event{}, opened: map[uint64]bool{}, unserved: map[uint16][]Event{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tracker.Run(ctx, c.handle) }()

@@ -59,6 +59,11 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		return err
 	}
 	defer func() { err = errors.Join(err, tracker.Close()) }()
+	witness, err := dataplane.NewWitness()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, witness.Close()) }()
 	notify, err := daemon.NewNotifier()
 	if err != nil {
 		return err
@@ -74,6 +79,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 			return slices.ContainsFunc(ownPrefixes(), func(p netip.Prefix) bool { return p.Addr() == a })
 		},
 		Kernel:         table,
+		Witness:        witness,
 		EachConnection: dataplane.EachConnection,
 		ResolvConf:     *resolv,
 		Pace:           incident.DefaultPace(),

@@ -21,6 +21,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 			e.history.transfers.put(*ev.Ended)
 		}
 		g, id := e.byVIP[ev.VirtualAddress], balance.NodeID(ev.Mark)
+		if ev.Kind != dataplane.Opened && !ev.Replied {
+			e.complaint(ev, now)
+		}
 		_, counted := e.open[ev.ID]
 		switch {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
@@ -29,10 +32,16 @@ func (e *Engine) connections(b dataplane.Batch) {
 				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
 				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
 			}
+			if m := e.members[id]; m != nil {
+				e.learnOpened(m, ev, now)
+			}
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)
 			if g != nil {
 				g.policy.Closed(ev.Client, id, now)
+			}
+			if m := e.members[id]; m != nil {
+				e.learnClosed(m, ev, now)
 			}
 		}
 	}

@@ -23,12 +23,14 @@ import (
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/health/flight"
+	"spoolgate/firmware/mistake"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
 type Options struct {
 	Configuration Configuration
-	// StateDir holds the journal of who is where.
+	// StateDir holds the journal of who is where, and how long nodes took to start.
 	StateDir string
 	// Forgetful says why StateDir is not the folder that was asked for, and forgets
 	// at the next start; nil when it is.
@@ -41,6 +43,8 @@ type Options struct {
 	// no netd to ask; nil where nobody can tell.
 	Has    func(netip.Addr) bool
 	Kernel Kernel
+	// Witness shows packets that tell of mistakes; nil where there is none.
+	Witness Witness
 	// EachConnection calls see for each open connection.
 	EachConnection func(see func(dataplane.Connection)) error
 	// ResolvConf names the name servers of the network: resolv.conf(5).
@@ -69,6 +73,8 @@ type Engine struct {
 	book      *incident.Book // belongs to the loop
 	journal   *dataplane.Journal
 	schedule  *health.Schedule
+	flights   *flight.Recorder
+	starts    *startWatch // belongs to the loop
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
@@ -106,7 +112,9 @@ type Engine struct {
 	writing    chan error       // the journal's answer; nil when none is written
 	unwritable bool             // the last write failed
 	services   serviceWatch
+	stubborn   map[netip.Addr]bool // an event told of them
 	box        judged
+	mistakes   *mistake.Book
 }
 
 // group is one group while it runs.
@@ -135,6 +143,8 @@ type member struct {
 	machine *health.Machine
 	health  api.Health // as last told
 	murmur  murmur
+	// complaints are those of its clients.
+	complaints health.Evidence
 }
 
 type probed struct {
@@ -159,6 +169,10 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	log, history, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
+	starts, err := openStarts(opts.StateDir)
+	if err != nil {
+		opts.Log.Warn("starts of nodes are measured anew", "err", err)
+	}
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
@@ -167,16 +181,20 @@ func New(opts Options) (*Engine, error) {
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
+		starts:    starts,
+		flights:   flight.NewRecorder(opts.Now, opts.Log),
 		requests:  make(chan func()),
 		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
+		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},
+		mistakes:  mistake.NewBook(),
 	}
-	prober := &health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
-	e.schedule = health.NewSchedule(prober.Probe, probeLimit)
 	e.names = e.newNames()
+	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
+	e.schedule = health.NewSchedule(recorded(prober, e.flights), probeLimit)
 	if err := e.start(); err != nil {
 		return nil, err
 	}

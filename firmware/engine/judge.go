@@ -18,10 +18,16 @@ func (e *Engine) probed(p probed) {
 	e.suspicion.Observe(now, p.target.Address, p.probe)
 	e.doubts(now)
 	for _, m := range e.members {
-		if m.Address == p.target.Address.Addr() && m.machine.Observe(now, p.target.Address.Port(), p.probe) {
+		if m.Address != p.target.Address.Addr() {
+			continue
+		}
+		if m.machine.Observe(now, p.target.Address.Port(), p.probe) {
 			e.judge(m)
 		}
+		e.follow(m, now)
+		e.learnProbed(m, p.target.Address.Port(), p.probe.Outcome, now)
 	}
+	e.measure(now, p)
 	e.dirty = true
 }
 

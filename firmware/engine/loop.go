@@ -36,6 +36,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	}()
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
+	followers.Go(func() { e.followWitness(ctx) })
 	followers.Go(func() { e.followNames(ctx, e.looks) })
 	defer e.names.responder.Close()
 	followers.Go(func() {
@@ -53,7 +54,12 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 		})
 	})
-	defer func() { <-tracked; followers.Wait() }()
+	defer func() {
+		<-tracked
+		followers.Wait()
+		// It only watched: the daemon ends, whatever the socket says.
+		_ = e.flights.Close()
+	}()
 
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -115,6 +121,7 @@ func (e *Engine) tick() {
 			if m.machine.Tick(now) {
 				e.judge(m)
 			}
+			e.follow(m, now)
 		}
 	}
 	for _, g := range e.groups {
@@ -133,11 +140,14 @@ func (e *Engine) tick() {
 	e.guard()
 	e.tickNames(now)
 	e.tellMoves()
+	e.tellStubborn()
+	e.tellMistakes(e.mistakes.Tick(now))
 	for _, ev := range e.services.poll() {
 		e.tell(ev)
 	}
 	e.saveWhenDue()
 	e.report(e.book.Tick(now)...)
+	e.saveStarts()
 	e.dirty = true
 }
 

@@ -67,6 +67,7 @@ func (e *Engine) start() error {
 		}
 	}
 	e.program()
+	e.starts.follow(e.rules())
 	e.schedule.Set(e.targets())
 	from := "the kernel, which went on without this daemon"
 	if fresh {
@@ -78,6 +79,7 @@ func (e *Engine) start() error {
 	if wrong == nil {
 		e.report(e.book.Keep(e.configured, now)...)
 	}
+	e.checkUpDelays()
 	if journalErr != nil {
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning, Once: true,
 			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
@@ -225,6 +227,7 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		e.byVIP[gc.VirtualAddress] = g
 	}
 	e.source.avoid(vips)
+	e.keepMistakes()
 	e.nameGroups()
 }
 
@@ -276,13 +279,20 @@ func (e *Engine) reload() error {
 	targets := e.targets()
 	e.schedule.Set(targets)
 	var addresses []netip.AddrPort
+	var nodes []netip.Addr
 	for _, t := range targets {
 		addresses = append(addresses, t.Address)
 	}
+	for _, m := range e.members {
+		nodes = append(nodes, m.Address)
+	}
 	e.suspicion.Keep(addresses, round(c))
 	e.report(e.book.Keep(e.configured, e.opts.Now())...)
+	e.flights.Keep(nodes)
+	e.starts.follow(e.rules())
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
 		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
+	e.checkUpDelays()
 	for id, m := range before {
 		if e.members[id] == nil {
 			e.dead = append(e.dead, m)

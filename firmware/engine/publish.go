@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"net/netip"
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/health"
 )
 
 // calm is the least time between two snapshots, so that a burst of connections
@@ -31,8 +33,11 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 			Hostname: e.config.Hostname, Suspicion: e.suspected(), Unused: e.unused,
 		},
 	}
+	repeats := e.flights.Repeats()
 	for _, g := range e.groups {
-		s.Groups = append(s.Groups, g.snapshot())
+		shown := e.groupSnapshot(g, repeats)
+		shown.Mistakes = e.mistakesOf(g)
+		s.Groups = append(s.Groups, shown)
 	}
 	s.Incidents = e.book.Open()
 	return s
@@ -45,9 +50,9 @@ func (e *Engine) suspected() string {
 	return e.doubt.Reason
 }
 
-func (g *group) snapshot() api.Group {
+func (e *Engine) groupSnapshot(g *group, repeats map[netip.Addr]uint64) api.Group {
 	out := api.Group{
-		Name: g.Name, VirtualAddress: g.VirtualAddress, Mode: string(g.Mode), Affinity: api.Duration(g.Affinity),
+		Name: g.Name, VirtualAddress: g.VirtualAddress, Mode: string(g.Mode), Affinity: api.Duration(g.Affinity), UpDelay: api.Duration(g.Checks.UpDelay),
 		State: g.state.state, Reason: g.state.reason, Since: g.state.since, Clients: g.policy.Len(),
 	}
 	for _, r := range g.Ports {
@@ -59,12 +64,14 @@ func (g *group) snapshot() api.Group {
 	for i, n := range g.policy.Nodes() {
 		m := g.members[i]
 		h := m.machine.Status()
+		starts := e.starts.starts[m.Address]
 		out.Connections += n.Open
 		out.Nodes = append(out.Nodes, api.Node{
 			Name: m.Name, Address: m.Address, Weight: m.Weight,
 			Health: h.Health, HealthReason: h.Reason, HealthSince: h.Since, UpAt: h.UpAt,
 			Service: n.Service, ServiceReason: n.Reason, ServiceSince: n.Since,
 			Serving: n.Serving, Clients: n.Clients, Connections: n.Open, Dealt: n.Dealt, Ports: h.Ports,
+			Repeats: repeats[m.Address], Starts: starts, UpDelayAdvice: health.Advise(starts, g.Checks.UpDelay).Text,
 		})
 	}
 	return out

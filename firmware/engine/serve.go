@@ -60,6 +60,8 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/probes", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		return m.probes(), nil
 	}))
+	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/flights", e.ofNode(e.serveFlights))
+	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/pcap", e.ofNode(e.servePcap))
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/probe", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		e.schedule.Now(m.Address)
 		return api.Done{Text: m.Name + " is probed now"}, nil

@@ -60,6 +60,14 @@ func (s *sourceFinder) find(node netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+// neighbours reports whether two machines are in one network that the box has an
+// address in, so that what they say to each other does not come by the box.
+func (s *sourceFinder) neighbours(a, b netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.own, func(p netip.Prefix) bool { return p.Contains(a) && p.Contains(b) })
+}
+
 func ownPrefixes() (out []netip.Prefix) {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {

@@ -13,6 +13,8 @@ const (
 	NodeHealth       = "node.health"       // Up, Checking, Starting, Down
 	NodeService      = "node.service"      // In service, Draining, Out of service
 	NodeCut          = "node.cut"          // connections of a node that left were cut
+	NodeStart        = "node.start"        // a node started, and how long it took
+	NodeStubborn     = "node.stubborn"     // repeats its SYN-ACK after our RST
 	GroupState       = "group.state"       // OK, No spare, Nothing serving
 	GroupUnreached   = "group.unreached"   // MFDs do not reach the box at the group's virtual address
 	GroupDisputed    = "group.disputed"    // another machine claims the virtual address, too
@@ -36,6 +38,20 @@ const (
 
 // NodeDown is the kind of the incidents of nodes that are Down; no event is of it.
 const NodeDown = "node.down"
+
+// Kinds of mistakes of the installation; see package mistake. Each is told when it
+// is recognised, again when more of the same is, and with severity Notice when all
+// of it is over.
+const (
+	NodeReplies    = "node.replies"     // a transparent node's replies don't come back through the box
+	NodeCheck      = "node.check"       // a node has refused a checked port ever since the box knows it
+	NodePort       = "node.port"        // a node refuses a port to MFDs that the group passes
+	NodeFirewall   = "node.firewall"    // a node gives no answer on such a port
+	NodeFTPAddress = "node.ftp-address" // a node's FTP server announces an address that MFDs can't reach
+	ClientShared   = "client.shared"    // several MFDs arrive under one address
+	ClientBypass   = "client.bypass"    // MFDs go to a node's own address
+	ClientScans    = "client.scans"     // MFDs send no scans through the box, though most others do
+)
 
 // Severities, from least to most.
 const (

@@ -94,18 +94,21 @@ func icmpError(fd int, ip4 bool) (kind string, from netip.Addr, ok bool) {
 }
 
 // ours reports whether a is the address that fd is bound to.
-func ours(fd int, a netip.Addr) bool {
-	local, err := unix.Getsockname(fd)
+func ours(fd int, a netip.Addr) bool { return a.IsValid() && a == local(fd).Addr() }
+
+// local is the end of fd on this box; zero if that is not known.
+func local(fd int) netip.AddrPort {
+	name, err := unix.Getsockname(fd)
 	if err != nil {
-		return false
+		return netip.AddrPort{}
 	}
-	switch sa := local.(type) {
+	switch sa := name.(type) {
 	case *unix.SockaddrInet4:
-		return a == netip.AddrFrom4(sa.Addr)
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 	case *unix.SockaddrInet6:
-		return a == netip.AddrFrom16(sa.Addr)
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
 	}
-	return false
+	return netip.AddrPort{}
 }
 
 // Codes of ICMP destination unreachable, RFC 792 and RFC 1812 section 5.2.7.1.

@@ -34,6 +34,9 @@ type Prober struct {
 	// address, which may move away. An invalid address means that there is none:
 	// no route. Nil leaves the choice to the kernel.
 	Source func(node netip.Addr) netip.Addr
+	// Departs is told from where a probe is about to leave, before its SYN does; nil
+	// for nobody. Without a Source the port is not known yet and 0.
+	Departs func(from, to netip.AddrPort)
 	// Now is the clock of Probe.Time.
 	Now func() time.Time
 }
@@ -47,30 +50,37 @@ func (p *Prober) Probe(ctx context.Context, target netip.AddrPort) api.Probe {
 		ctx = limited
 	}
 	result := api.Probe{Time: p.Now()}
-	result.Outcome, result.Detail, result.RTT = p.probe(ctx, target)
+	p.probe(ctx, target, &result)
 	if result.Outcome == api.TimedOut && absent(target.Addr()) {
 		result.Outcome = api.Absent
 	}
 	return result
 }
 
-func (p *Prober) probe(ctx context.Context, target netip.AddrPort) (api.Outcome, string, api.Duration) {
+func (p *Prober) probe(ctx context.Context, target netip.AddrPort, result *api.Probe) {
 	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
 	var source netip.Addr
 	if p.Source != nil {
 		if source = p.Source(target.Addr()); !source.IsValid() {
-			return api.NoRoute, "this box has no address to probe from", 0
+			result.Outcome, result.Detail = api.NoRoute, "this box has no address to probe from"
+			return
 		}
 	}
 	fd, err := p.socket(target.Addr(), source)
 	if err != nil {
-		return api.Failed, err.Error(), 0
+		result.Outcome, result.Detail = api.Failed, err.Error()
+		return
+	}
+	if p.Departs != nil {
+		p.Departs(local(fd), target)
 	}
 	begin := time.Now()
 	err = unix.Connect(fd, sockaddr(target))
+	result.SourcePort = local(fd).Port()
 	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		unix.Close(fd)
-		return atOnce(err)
+		result.Outcome, result.Detail, result.RTT = atOnce(err)
+		return
 	}
 	f := os.NewFile(uintptr(fd), "probe")
 	defer f.Close()
@@ -79,7 +89,7 @@ func (p *Prober) probe(ctx context.Context, target netip.AddrPort) (api.Outcome,
 	}
 	release := context.AfterFunc(ctx, func() { f.SetWriteDeadline(time.Unix(1, 0)) })
 	defer release()
-	return await(ctx, f, begin, target.Addr().Is4())
+	result.Outcome, result.Detail, result.RTT = await(ctx, f, begin, target.Addr().Is4())
 }
 
 // socket makes a socket whose ACK is late and whose end is a RST.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -73,8 +74,9 @@ func TestCurlAndVsftpdAgreeThroughTheBox(t *testing.T) {
 	}
 }
 
-// vsftpd starts the server on a node.
-func (p *place) vsftpd(i int) {
+// vsftpd starts the server on a node, with extra lines of configuration. It ends
+// with the test, or before.
+func (p *place) vsftpd(i int, extra ...string) (stop func()) {
 	p.Helper()
 	dir := p.TempDir()
 	upload := filepath.Join(dir, "upload")
@@ -88,15 +90,17 @@ func (p *place) vsftpd(i int) {
 		"anon_upload_enable=YES", "anon_umask=022", "anon_root=" + dir, "seccomp_sandbox=NO", "isolate_network=NO", "connect_from_port_20=NO",
 		"secure_chroot_dir=" + p.TempDir(), "listen_address=" + p.NodeAddress(i).String(), "ftpd_banner=vsftpd",
 	}
+	lines = append(lines, extra...)
 	p.must(os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 	cmd := exec.Command("vsftpd", conf)
 	p.must(p.Nodes[i].Namespace.Start(cmd))
-	p.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	stop = sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })
+	p.Cleanup(stop)
 	for end := time.Now().Add(within); ; <-time.After(10 * time.Millisecond) {
 		c, err := p.Nodes[i].Namespace.Dial(p.Context(), p.NodeAddress(i), netip.AddrPortFrom(p.NodeAddress(i), node.FTP))
 		if err == nil {
 			c.Close()
-			return
+			return stop
 		}
 		if time.Now().After(end) {
 			p.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -210,3 +211,6 @@ func (p *place) shell(i int, script string) {
 	_, err := p.Nodes[i].Namespace.Output("sh", "-ec", script)
 	p.must(err)
 }
+
+// at is a port of the virtual address.
+func (p *place) at(port uint16) netip.AddrPort { return netip.AddrPortFrom(site.VIP, port) }

@@ -143,6 +143,25 @@ func (c *Client) Probes(ctx context.Context, group, node string) (p []api.PortPr
 	return p, c.do(ctx, http.MethodGet, nodePath(group, node)+"/probes", nil, &p)
 }
 
+// Flights returns the last probes of a node as they were on the wire.
+func (c *Client) Flights(ctx context.Context, group, node string) (f api.Flights, err error) {
+	return f, c.do(ctx, http.MethodGet, nodePath(group, node)+"/flights", nil, &f)
+}
+
+// Pcap writes the packets of the last probes of a node, as a file that tcpdump and
+// Wireshark read.
+func (c *Client) Pcap(ctx context.Context, group, node string, w io.Writer) error {
+	resp, err := c.send(ctx, http.MethodGet, nodePath(group, node)+"/pcap", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("packets of %s from %s: %w", node, c.path, err)
+	}
+	return nil
+}
+
 // ProbeNow has a node probed at once, ahead of its schedule.
 func (c *Client) ProbeNow(ctx context.Context, group, node string) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)

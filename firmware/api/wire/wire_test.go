@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -44,6 +45,8 @@ func TestEachRequestArrivesAsItWasMeant(t *testing.T) {
 		"GET /v1/events?after=7 ":                         func() error { _, err := client.Events(ctx, 7); return err },
 		"GET /v1/clients?query=198.18.1.0%2F24 ":          func() error { _, err := client.Clients(ctx, "198.18.1.0/24"); return err },
 		"GET /v1/groups/print%20room%2F1/nodes/A/probes ": func() error { _, err := client.Probes(ctx, "print room/1", "A"); return err },
+		"GET /v1/groups/print/nodes/A/flights ":           func() error { _, err := client.Flights(ctx, "print", "A"); return err },
+		"GET /v1/groups/print/nodes/A/pcap ":              func() error { return client.Pcap(ctx, "print", "A", io.Discard) },
 		"POST /v1/groups/print/nodes/A/probe ":            func() error { _, err := client.ProbeNow(ctx, "print", "A"); return err },
 		"POST /v1/acknowledge ":                           func() error { _, err := client.Acknowledge(ctx); return err },
 		"POST /v1/groups/print/nodes/A/return ":           func() error { _, err := client.Return(ctx, "print", "A"); return err },

@@ -117,7 +117,13 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 	case event.GroupUnreached:
 		return b.groupUnreached(ev, now)
 	}
-	k := key{cmp.Or(rules[ev.Kind].of, ev.Kind), ev.Group, ev.Node, ev.Program}
+	rule := rules[ev.Kind]
+	k := key{cmp.Or(rule.of, ev.Kind), ev.Group, ev.Node, ev.Program}
+	if wider := b.entries[key{rule.within, ev.Group, ev.Node, ""}]; rule.within != "" && wider != nil && wider.Open() {
+		if e := b.entries[k]; e == nil || !e.Open() {
+			return update(wider, ev)
+		}
+	}
 	if grave(ev.Severity) >= grave(event.Warning) {
 		return b.begin(k, ev, now)
 	}

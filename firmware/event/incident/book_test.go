@@ -245,6 +245,21 @@ func TestRestartOfADaemonEndsByItself(t *testing.T) {
 	s.want("begin 1"+webd, "begin 2"+netd, "clear 1"+webd, "clear 2"+netd)
 }
 
+// That a port was never answered is news of a node that is Down, and its own trouble
+// only where the node serves without that port.
+func TestCheckThatWasNeverAnsweredBelongsToTheNodeThatIsDown(t *testing.T) {
+	never := api.Event{Kind: event.NodeCheck, Severity: event.Warning, Group: "print", Node: "A", Text: "node A has refused its checks on port 5555 ever since"}
+	s := tell(t).node("A", api.Down).take(never).pass(time.Minute)
+	if i := s.open(1)[0]; len(i.Evidence) != 2 || i.Evidence[1] != never.Text {
+		t.Errorf("%+v", i)
+	}
+	over := never
+	over.Severity = event.Notice
+	s.take(over).node("A", api.Up).pass(time.Minute).want(downA, clearA).open(0)
+	s.pass(time.Hour).take(never).open(1)
+	s.node("A", api.Down).take(over).node("A", api.Up).open(0)
+}
+
 func TestLesserEventOfTheSameKindEndsATrouble(t *testing.T) {
 	s := tell(t)
 	s.take(api.Event{Kind: event.KernelFault, Severity: event.Alert, Text: "the kernel refused a change: busy"})

@@ -16,6 +16,8 @@ import (
 type rule struct {
 	// of is the kind whose incident the event ends, where it is another.
 	of string
+	// within is the kind whose open incident of the same node explains this one.
+	within string
 	// single trouble has no event of its end: it is over when it has not
 	// happened again for a while.
 	single bool
@@ -29,6 +31,7 @@ var rules = map[string]rule{
 	event.GroupState:       {do: "Bring another node into service, or find out why it does not serve"},
 	event.GroupUnreached:   {do: "Find the machine that has the address and give it another one, or put the cable of the service interface in: the cause says which"},
 	event.GroupDisputed:    {do: "Find the machine by its MAC address, which the cause names, and give it another IP address"},
+	event.NodeCheck:        {within: event.NodeDown},
 	event.BoxSuspicion:     {name: "This box reaches none of its nodes", do: "Check the cable, the switch port and the VLAN of the service interface"},
 	event.ServiceRestarted: {single: true, do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
 	event.ClientFault:      {single: true, name: "An MFD changed nodes for no known reason", do: "Save a support bundle and report it"},

@@ -6,10 +6,13 @@ package site
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"spoolgate/firmware/config"
@@ -79,6 +82,26 @@ const (
 	port          = "eth0"
 )
 
+// roomForNeighbours raises the limits of the kernel's table of neighbours, where it
+// may. All namespaces of a machine share one of 1,024, which a site of a thousand
+// printers fills: then the one or other of them is not found.
+func roomForNeighbours() error {
+	for name, most := range map[string]int{"gc_thresh2": 16384, "gc_thresh3": 32768} {
+		path := "/proc/sys/net/ipv4/neigh/default/" + name
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil // not the machine's own namespace
+		}
+		if now, err := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || now >= most {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(strconv.Itoa(most)), 0); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
+}
+
 // New builds a site. Close it.
 func New(o Options) (_ *Site, err error) {
 	s := &Site{Options: o}
@@ -97,6 +120,9 @@ func New(o Options) (_ *Site, err error) {
 		if err := s.Switch.Bridge(name); err != nil {
 			return nil, err
 		}
+	}
+	if err := roomForNeighbours(); err != nil {
+		return nil, err
 	}
 	if err := s.addMFDs(o.MFDs); err != nil {
 		return nil, err

@@ -1,0 +1,28 @@
+package api
+
+import "time"
+
+// Flights are the last probes of a node as they were on the wire.
+type Flights struct {
+	Group string `json:"group"`
+	Node  string `json:"node"`
+	// Repeats are the SYN-ACKs that the node sent again after our RST, since the
+	// balancer started.
+	Repeats uint64   `json:"repeats"`
+	Flights []Flight `json:"flights"` // oldest first
+}
+
+// Flight is one probe as it was on the wire. The times are the kernel's, of the
+// packets and not of the programs; one that is zero was not seen.
+type Flight struct {
+	Time       time.Time `json:"time"`              // when it began
+	Port       uint16    `json:"port"`              // of the node
+	SourcePort uint16    `json:"source_port"`       // of the box; 0 if nothing could leave it
+	Outcome    Outcome   `json:"outcome,omitempty"` // empty while it is under way
+	Detail     string    `json:"detail,omitempty"`
+	SYN        time.Time `json:"syn,omitzero"`     // the first one left
+	SYNACK     time.Time `json:"syn_ack,omitzero"` // the first one came
+	RST        time.Time `json:"rst,omitzero"`     // the first one of ours left
+	Resent     int       `json:"resent,omitempty"` // SYNs that were sent again
+	Repeats    int       `json:"repeats,omitempty"`
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// meets is what becomes of an MFD's connection to a node.
+func (b *box) meets(node string, ev dataplane.Event) {
+	b.Helper()
+	m := b.member(node)
+	b.next++
+	ev.ID, ev.VirtualAddress, ev.Mark = b.next, m.group.VirtualAddress, dataplane.Mark(m.id)
+	if !ev.Client.IsValid() {
+		ev.Client = mfd
+	}
+	opened := ev
+	opened.Kind, opened.Refused, opened.Replied = dataplane.Opened, false, false
+	b.connections(dataplane.Batch{Events: []dataplane.Event{opened, ev}})
+	b.turn()
+}
+
+var (
+	refuses5610 = dataplane.Event{Kind: dataplane.Closed, Refused: true, Port: 5610}
+	serves5610  = dataplane.Event{Kind: dataplane.Closed, Replied: true, Port: 5610}
+)
+
+// often has an MFD meet the same for longer than finding a dead node takes, while
+// the probes are answered.
+func (b *box) often(node string, ev dataplane.Event) {
+	b.Helper()
+	for range 5 {
+		b.meets(node, ev)
+		b.round(api.Open)
+	}
+}
+
+func TestMistakeIsToldOnceShownAndCleared(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.often("198.18.0.11", refuses5610)
+	b.wantTold(event.NodePort, "warning: node A refuses port 5610 to MFDs")
+	shown := b.last().Groups[0].Mistakes
+	if len(shown) != 1 || shown[0].Kind != event.NodePort || shown[0].Node != "A" || !shown[0].Since.After(start) {
+		t.Errorf("shown are %+v", shown)
+	}
+	if open := b.book.Open(); len(open) != 1 || open[0].Kind != event.NodePort || open[0].Title != "Node A refuses port 5610 to MFDs, although its checks are answered" {
+		t.Errorf("open incidents are %+v", open)
+	}
+	if h := b.node("A").Health; h != api.Up {
+		t.Errorf("A is %s", h)
+	}
+	b.meets("198.18.0.11", serves5610)
+	b.wantTold(event.NodePort, "warning: ", "notice: node A serves MFDs on port 5610 now")
+	if shown := b.last().Groups[0].Mistakes; len(shown) > 0 {
+		t.Errorf("still shown are %+v", shown)
+	}
+	if open := b.book.Open(); len(open) > 0 {
+		t.Errorf("open incidents are still %+v", open)
+	}
+}
+
+func TestPortsThatAnFTPServerPicksAreNoMistakes(t *testing.T) {
+	b := newBox(t, twoNodes+`passive_ports = "50000-50100"`)
+	b.round(api.Open)
+	data, tls := refuses5610, refuses5610
+	data.Related, tls.Port = true, 50007
+	b.often("198.18.0.11", data)
+	b.often("198.18.0.11", tls)
+	b.wantTold(event.NodePort)
+}
+
+func TestMistakeOfARemovedNodeIsOver(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.often("198.18.0.12", refuses5610)
+	b.text = strings.Replace(twoNodes, `, { address = "198.18.0.12" }`, "", 1)
+	if err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.wantTold(event.NodePort, "warning: node B refuses", "notice: no longer configured")
+}
+
+func TestManyConnectionsOfOneAddressAreCountedAsTheyOpenAndClose(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	var numbers []uint64
+	for range 45 {
+		numbers = append(numbers, b.open(mfd, "198.18.0.11"))
+	}
+	for _, n := range numbers[:10] { // before it counts
+		b.shut(n, mfd, "198.18.0.11")
+	}
+	b.pass(time.Minute)
+	b.wantTold(event.ClientShared)
+	for range 10 {
+		b.open(mfd, "198.18.0.11")
+	}
+	b.pass(time.Minute)
+	b.wantTold(event.ClientShared, "warning: MFDs arrive behind one address: more connections are open at once from 198.18.1.20 than one MFD has (45, on node A)")
+}
+
+func TestMFDThatSendsNoScansIsFoundAmongThoseThatDo(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 5 {
+		client := mfd
+		for range 9 {
+			number := b.open(client, "198.18.0.11") // a terminal port, idle before
+			if client != mfd {
+				b.meets("198.18.0.11", dataplane.Event{Kind: dataplane.Closed, Replied: true, Port: 21, Client: client})
+			}
+			b.shut(number, client, "198.18.0.11")
+			client = client.Next()
+		}
+		b.at = b.at.Add(24 * time.Hour)
+		b.pass(time.Second)
+	}
+	b.wantTold(event.ClientScans, "warning: MFD 198.18.1.20 has not sent one scan through the virtual address in 5 days of work, and 8 others do")
+}
+
+func TestOnlyBoundMFDsBypassTheBoxAndOnlyOnPassedPorts(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.11")
+	node := netip.MustParseAddr("198.18.0.12")
+	for _, s := range []dataplane.Sighting{
+		{Node: netip.AddrPortFrom(node, 21), Client: mfd.Next()}, // an administrator
+		{Node: netip.AddrPortFrom(node, 445), Client: mfd},       // the print queue
+		{Node: netip.AddrPortFrom(mfd, 21), Client: mfd},         // another server
+	} {
+		b.sighted(s)
+	}
+	b.wantTold(event.ClientBypass)
+	b.sighted(dataplane.Sighting{Node: netip.AddrPortFrom(node, 5610), Client: mfd})
+	b.wantTold(event.ClientBypass, "warning: MFD 198.18.1.20 uses 198.18.0.12, node B's own address")
+}
+
+func TestAnnouncedPortsThatFollowTheBindingAreNoMistake(t *testing.T) {
+	b := newBox(t, twoNodes+`passive_ports = "50000-50100"`)
+	b.round(api.Open)
+	at := netip.MustParseAddrPort("198.18.0.11:21")
+	b.sighted(dataplane.Sighting{Node: at, Announced: netip.AddrPortFrom(vip, 50100)})
+	b.wantTold(event.NodeFTPAddress)
+	b.sighted(dataplane.Sighting{Node: at, Announced: netip.AddrPortFrom(vip, 50101)})
+	b.wantTold(event.NodeFTPAddress, "warning: the FTP server of node A announces the virtual address")
+}
+
+// An MFD that is served in time is not asked after again; one that is not has the
+// node probed at once.
+func TestComplaintIsOpenUntilEveryPortHasAnswered(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	m := b.member("198.18.0.11")
+	b.meets("198.18.0.11", serves5610)
+	if m.complaints.Open() {
+		t.Error("an MFD that was served complains")
+	}
+	b.meets("198.18.0.11", refuses5610)
+	if !m.complaints.Open() || b.member("198.18.0.12").complaints.Open() {
+		t.Error("a refused MFD complains of its node, and of no other")
+	}
+	b.probe("198.18.0.11", api.Open)
+	if m.complaints.Open() {
+		t.Error("every port has answered since")
+	}
+}
