@@ -23,6 +23,7 @@ nsd
 prometheus
 rsyslog
 rsyslog-gnutls
+samba
 snmp
 snmptrapd
 systemd

@@ -39,7 +39,7 @@ func TestBootGoesInAnOrderInWhichEachPhaseFindsWhatItNeeds(t *testing.T) {
 	for _, order := range [][2]string{
 		{"mount", "log"}, {"board", "modules"}, {"modules", "watchdog"}, {"modules", "lamp"}, {"data", "factory reset"}, {"factory reset", "last end"}, {"factory reset", "folders"}, {"modules", "data"},
 		{"modules", "network interfaces"}, {"release", "clock"}, {"data", "clock"}, {"watchdog", "last end"},
-		{"clock", "last end"}, {"data", "folders"}, {"network interfaces", "services"}, {"folders", "services"},
+		{"clock", "last end"}, {"data", "folders"}, {"factory reset", "key"}, {"key", "services"}, {"network interfaces", "services"}, {"folders", "services"},
 	} {
 		first, second := slices.Index(names, order[0]), slices.Index(names, order[1])
 		if first < 0 || second < 0 || first >= second {

@@ -25,6 +25,7 @@ func phases() []phase {
 		{name: "host name", run: (*box).setHostname, without: "the kernel's name stays"},
 		{name: "data", run: (*box).mountData, without: "the box runs with what it has in memory and forgets it at the next start; put the medium right, or write the image to a new one"},
 		{name: "factory reset", run: (*box).completeReset, without: "what should be forgotten may be there still; ask for it again"},
+		{name: "key", run: (*box).makeKey, without: "passwords of the configuration are neither encrypted nor opened: what needs one does not work"},
 		{name: "clock", run: (*box).setClock, without: "the time may be wrong until the network tells it"},
 		{name: "last end", run: (*box).findLastEnd, without: "why the box started is unknown"},
 		{name: "network interfaces", run: (*box).nameNICs, without: "what is missing is looked for again every few seconds"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/secret"
 	"spoolgate/firmware/supervise"
 )
 
@@ -54,7 +55,7 @@ func services(webDevice string) []service {
 			sockets: []supervise.Socket{own("netd")},
 		},
 		{
-			name: "balancerd", critical: true, state: true,
+			name: "balancerd", critical: true, state: true, groups: []string{keyGroup},
 			args:    []string{"-config", configPath, "-state", stateOf("balancerd")},
 			caps:    []supervise.Cap{supervise.NetAdmin, supervise.NetRaw, supervise.NetBindService},
 			sockets: []supervise.Socket{own("balancerd")},
@@ -65,8 +66,8 @@ func services(webDevice string) []service {
 			sockets: []supervise.Socket{own("paneld")},
 		},
 		{
-			name: "reportd", state: true, groups: []string{"secrets"},
-			args:    []string{"-config", configPath, "-state", stateOf("reportd"), "-key", filepath.Join(dataPath, "key/box.key")},
+			name: "reportd", state: true, groups: []string{keyGroup},
+			args:    []string{"-config", configPath, "-state", stateOf("reportd"), "-key", secret.DefaultPath},
 			sockets: []supervise.Socket{own("reportd")},
 		},
 		{

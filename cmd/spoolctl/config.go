@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
+	"spoolgate/firmware/secret"
 )
 
 // Where a box has its configuration, and who follows it beside the balancer.
@@ -76,11 +78,43 @@ func checkConfig(_ context.Context, c *call) error {
 	return nil
 }
 
+// seal encrypts the passwords of a configuration. Only one that has some needs the
+// key.
+func (c *call) seal(text []byte) ([]byte, error) {
+	sealed, err := config.Seal(text, config.Required(), secret.Key{})
+	if err != nil || bytes.Equal(sealed, text) {
+		return text, err
+	}
+	key, err := secret.ReadKey(c.key)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the configuration has passwords, and %s, the key to encrypt them with, is not there: a box makes it when it starts; elsewhere name another file with -key. Nothing was changed", c.key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return config.Seal(text, config.Required(), key)
+}
+
+// sealBefore is seal for what was in place, which may be wrong or without a key: it
+// is kept all the same, and a password that can't be encrypted is not. What is not
+// even TOML can't be searched for passwords, and is not kept.
+func (c *call) sealBefore(text []byte) ([]byte, bool) {
+	key, err := secret.ReadKey(c.key)
+	if err != nil {
+		key = secret.Key{}
+	}
+	sealed, err := config.Seal(text, config.Required(), key)
+	return sealed, err == nil
+}
+
 // applyConfig puts a right configuration in place, keeps the one before beside
 // it, and has the daemons follow it. A wrong one changes nothing.
 func applyConfig(ctx context.Context, c *call) error {
 	text, _, err := c.readConfig(c.args[0])
 	if err != nil {
+		return err
+	}
+	if text, err = c.seal(text); err != nil {
 		return err
 	}
 	write := func(path string, text []byte) error {
@@ -89,8 +123,10 @@ func applyConfig(ctx context.Context, c *call) error {
 	before, err := os.ReadFile(c.to)
 	switch {
 	case err == nil:
-		if err := write(c.to+keptConfig, before); err != nil {
-			return fmt.Errorf("keep the configuration before: %w", err)
+		if before, ok := c.sealBefore(before); ok {
+			if err := write(c.to+keptConfig, before); err != nil {
+				return fmt.Errorf("keep the configuration before: %w", err)
+			}
 		}
 	case !errors.Is(err, os.ErrNotExist):
 		return err

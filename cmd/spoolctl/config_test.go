@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/secret"
 )
 
 const rightConfig = "[[group]]\nvirtual_address = \"192.0.2.10\"\nnode = [{ address = \"192.0.2.11\" }]\n"
@@ -76,6 +79,53 @@ func TestApplyNamesTheDaemonThatIsSilentAndHasTheOthersFollow(t *testing.T) {
 		}
 		if text, err := os.ReadFile(to); err != nil || string(text) != rightConfig {
 			t.Errorf("without %s: in place is %s (%v)", name, text, err)
+		}
+	}
+}
+
+func TestApplyEncryptsPasswordsHereAndInTheOneBefore(t *testing.T) {
+	dir := t.TempDir()
+	file, to, key := filepath.Join(dir, "new.toml"), filepath.Join(dir, "config.toml"), filepath.Join(dir, "box.key")
+	with := func(password string) string {
+		return rightConfig + "[group.services]\naccount = \"a\"\npassword = \"" + password + "\" # of a\n"
+	}
+	apply := func(text string) (int, string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b := &balancer{}
+		status, _, errs := b.ask(t, "config", "apply", file, "-to", to, "-netd", b.listen(t), "-reportd", b.listen(t), "-key", key)
+		return status, errs
+	}
+	if status, errs := apply(rightConfig); status != exitOK {
+		t.Errorf("without passwords no key is needed: exit %d, %s", status, errs)
+	}
+	if status, errs := apply(with("hidden-1")); status != exitFailed || !strings.Contains(errs, "the key to encrypt them with, is not there") || strings.Contains(errs, "hidden") {
+		t.Errorf("without a key: exit %d, %s", status, errs)
+	}
+	k, err := secret.MakeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a person wrote there by hand.
+	if err := os.WriteFile(to, []byte(with("hidden-0")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, errs := apply(with("hidden-1")); status != exitOK {
+		t.Fatalf("exit %d, %s", status, errs)
+	}
+	for path, want := range map[string]string{to: "hidden-1", to + ".previous": "hidden-0"} {
+		text, err := os.ReadFile(path)
+		if err != nil || strings.Contains(string(text), "hidden") || !strings.Contains(string(text), "# of a") {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		c, err := config.Parse(text, config.Required())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := k.Open(c.Groups[0].Services.Password); err != nil || got != want {
+			t.Errorf("%s has %q, %v", path, got, err)
 		}
 	}
 }

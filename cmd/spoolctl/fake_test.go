@@ -24,6 +24,10 @@ func snapshot() api.Snapshot {
 	b := node("B", "198.18.0.12", api.Down, api.InService)
 	b.Starts = []api.Start{{At: now.Add(-48 * time.Hour), Took: api.Duration(94 * time.Second)}, {At: now.Add(-24 * time.Hour), Took: api.Duration(131300 * time.Millisecond)}}
 	b.UpDelayAdvice = `the last 3 starts took 94 to 132 s; set up_delay = "180s", now it is 2m0s`
+	b.Services = []api.WindowsService{
+		{Name: "YSoftSQ-SPOC", State: api.WindowsStopPending, Since: now.Add(-2 * time.Second), Last: now, Counts: true},
+		{Name: "YSoftSQ-TS", State: api.WindowsWrongPassword, Detail: "said by 198.18.0.11", Since: now.Add(-time.Minute), Last: now},
+	}
 	return api.Snapshot{Version: 7, Time: now,
 		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
 		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute), UpDelay: api.Duration(2 * time.Minute),
@@ -43,6 +47,11 @@ func bound() []api.BoundClient {
 func probed() []api.PortProbes {
 	return []api.PortProbes{{Group: "print", Node: "B", Port: 5022, Probes: []api.Probe{
 		{Time: now, Outcome: api.Open, RTT: api.Duration(312456)}, {Time: now.Add(5 * time.Second), Outcome: api.Unreachable, Detail: "host unreachable, from 198.18.0.1"}}}}
+}
+
+func onNode() []api.FoundService {
+	return []api.FoundService{{Name: "Spooler", Display: "Print Spooler", State: api.WindowsRunning},
+		{Name: "YSoftSQ-TS", Display: "YSoft SafeQ Terminal Server", State: api.WindowsStopped, Watched: true}}
 }
 
 func known() api.MFD {
@@ -103,6 +112,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/snapshot", snapshot())
 	give("GET /v1/clients", found)
 	give("GET /v1/groups/print/nodes/B/probes", probed())
+	give("GET /v1/groups/print/nodes/B/services", onNode())
 	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})
 	give("GET /v1/mfds/198.18.1.20", known())
 	give("GET /v1/incidents", matters())

@@ -14,6 +14,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
+	"spoolgate/firmware/secret"
 )
 
 // defaultSocket is where init has the balancer listen.
@@ -32,6 +33,7 @@ type call struct {
 	to      string    // where the box has its configuration
 	netd    string    // socket of netd
 	reportd string    // socket of the reporters
+	key     string    // file with the key of the box
 	in      io.Reader // of a file named "-"
 }
 
@@ -58,6 +60,8 @@ func commands() []command {
 		{name: "probes", args: "NODE", least: 1, most: 1, help: "the last 60 probes of each port of a node", run: probes},
 		{name: "flights", args: "NODE", least: 1, most: 1, help: "the last 1000 probes of a node as they were on the wire: when the SYN left, and how long after the packet before it SYN-ACK and RST followed", run: flights},
 		{name: "pcap", args: "NODE FILE", least: 2, most: 2, help: "write the packets of these probes to a file for Wireshark or tcpdump", run: pcap},
+		{name: "services", args: "NODE", least: 1, most: 1, run: services,
+			help: "the Windows services that a node has, those that are watched marked"},
 		{name: "test", args: "NODE", least: 1, most: 1, help: "probe a node now", run: test},
 		{name: "up-delay", help: "how long the nodes took to start, and which up_delay that speaks for", run: upDelay},
 		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,
@@ -75,7 +79,7 @@ func commands() []command {
 			help: "send a test message by syslog, snmp, mail or webhook, and say how far it came"},
 		{name: "report mib", help: "print SPOOLGATE-MIB, which a management station wants to read", run: printModule, noSocket: true},
 		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},
-		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd"}, help: "put a configuration in place and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
+		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd", "key"}, help: "put a configuration in place, its passwords encrypted, and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
 	}
 }
 
@@ -149,6 +153,7 @@ func parse(args []string, c *call, socket *string) (words []string, err error) {
 	fs.StringVar(&c.group, "group", "", "")
 	fs.StringVar(&c.to, "to", defaultConfig, "")
 	fs.StringVar(&c.netd, "netd", defaultNetd, "")
+	fs.StringVar(&c.key, "key", secret.DefaultPath, "")
 	fs.StringVar(&c.reportd, "reportd", defaultReportd, "")
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {
@@ -180,7 +185,7 @@ func choose(words []string, c *call) (command, error) {
 			}
 		}
 		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd,
-			"reportd": c.reportd != defaultReportd} {
+			"reportd": c.reportd != defaultReportd, "key": c.key != secret.DefaultPath} {
 			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {
 				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
 			}
@@ -202,7 +207,7 @@ func unanswered(err error, daemon, flagName, usual string) error {
 
 // flagValues are the words for what flags of single commands take.
 func flagValues() map[string]string {
-	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH", "reportd": "PATH"}
+	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH", "reportd": "PATH", "key": "FILE"}
 }
 
 func usage(w io.Writer) {
@@ -221,7 +226,8 @@ func usage(w io.Writer) {
 	t.Flush()
 	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
 		"PATH of -socket is "+defaultSocket+", that of -netd is "+defaultNetd+"\n"+
-		"and that of -reportd is "+defaultReportd+" unless given; FILE of -to is "+defaultConfig+".\n"+
+		"and that of -reportd is "+defaultReportd+" unless given; FILE of -to is "+defaultConfig+",\n"+
+		"that of -key, the key of the box, "+secret.DefaultPath+".\n"+
 		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
 		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }

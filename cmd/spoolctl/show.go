@@ -57,6 +57,9 @@ func status(ctx context.Context, c *call) error {
 		for _, m := range g.Mistakes {
 			fmt.Fprintf(c.out, "Seen for %s: %s\n", ago(s.Time, m.Since), m.Text)
 		}
+		if err := c.watched(s.Time, g.Nodes...); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -107,7 +110,11 @@ func probes(ctx context.Context, c *call) error {
 	if c.json {
 		return c.printJSON(ports)
 	}
-	return c.table(func(w io.Writer) {
+	s, err := c.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.table(func(w io.Writer) {
 		fmt.Fprint(w, "PORT\tTIME\tOUTCOME\tROUND TRIP\tDETAIL\n")
 		for _, p := range ports {
 			for _, one := range p.Probes {
@@ -119,6 +126,10 @@ func probes(ctx context.Context, c *call) error {
 			}
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return c.watched(s.Time, named(s, group, node)...)
 }
 
 func events(ctx context.Context, c *call) error {

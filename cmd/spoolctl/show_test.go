@@ -20,21 +20,34 @@ A     198.18.0.11  Up      Out of service  1m0s  3     2     stopped by the oper
 B     198.18.0.12  Down    In service      1m0s  3     2     port 5022 refused the connection 3 times in a row
 Seen for 1m0s: node A refuses port 5610 to MFDs
 
+%
+
 scan 198.18.0.20, transparent, window 1h0m0s, ports 21: 0 bound MFDs, 0 open connections
 NODE  ADDRESS      HEALTH   SERVICE     FOR   MFDS  OPEN  REASON
 A     198.18.0.21  Unknown  In service  1m0s  3     2     port 5022 refused the connection 3 times in a row
 `
 
+func watchedText() string {
+	asked := now.Local().Format(time.TimeOnly)
+	return "NODE  WINDOWS SERVICE  STATE           FOR   MISSES  ASKED     DETAIL\n" +
+		"B     YSoftSQ-SPOC     stop pending    2s    0       " + asked + "  \n" +
+		"B     YSoftSQ-TS       wrong password  1m0s  0       " + asked + "  does not count: said by 198.18.0.11\n"
+}
+
 func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 	at := func(d time.Duration, layout string) string { return now.Add(d).Local().Format(layout) }
 	for words, want := range map[string]string{
-		"status": statusText,
+		"status": strings.Replace(statusText, "%\n", watchedText(), 1),
 		"who": `MFD          GROUP  NODE  FOR    WINDOW LEFT  OPEN  WHY
 198.18.1.20  print  A     1m30s  30m0s        2     fewest connections at its first contact
 `,
 		"probes B": "PORT  TIME          OUTCOME      ROUND TRIP  DETAIL\n" +
 			"5022  " + at(0, "15:04:05.000") + "  open         312µs       \n" +
-			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n",
+			"5022  " + at(5*time.Second, "15:04:05.000") + "  unreachable              host unreachable, from 198.18.0.1\n\n" + watchedText(),
+		"services B": `NAME        DISPLAY NAME                 STATE    WATCHED
+Spooler     Print Spooler                running  
+YSoftSQ-TS  YSoft SafeQ Terminal Server  stopped  yes
+`,
 		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused (#4)\n",
 		"incidents": "\n#4 warning: Node B of group print is Down (for 1m0s)\n  Cause: B is Down: port 5022 refused\n  MFDs moved: 61\n  Seen: 61 MFDs now on A\n  Do: Look at the server\n" +
 			"\n#3 alert: Nobody can print (over since " + at(-time.Hour, time.DateTime) + ", lasted 1h0m0s)\n  Cause: x\n  It came 3 times since " + at(-2*time.Hour, time.DateTime) + "\n",
@@ -90,7 +103,7 @@ func TestFollowShowsEventsUntilTheBalancerGoes(t *testing.T) {
 
 func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
-		"status": snapshot(), "who": bound(), "probes B": probed(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
+		"status": snapshot(), "who": bound(), "probes B": probed(), "services B": onNode(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
 		"flights B":    flown(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {

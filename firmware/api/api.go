@@ -113,6 +113,8 @@ type Node struct {
 	// UpDelayAdvice is what they say of the up-delay, a sentence without its full
 	// stop; empty as long as they are too few to say anything.
 	UpDelayAdvice string `json:"up_delay_advice,omitempty"`
+	// Services are the watched Windows services; empty when none is.
+	Services []WindowsService `json:"services,omitempty"`
 }
 
 // Port is one probed port of a node.

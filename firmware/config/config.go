@@ -77,6 +77,7 @@ type Group struct {
 	// helper can read the announcement; zero means none.
 	PassivePorts PortRange
 	Checks       Checks
+	Services     Services
 	Nodes        []Node
 }
 
@@ -112,4 +113,6 @@ type Node struct {
 	DNSName string
 	// Weight is the node's share: 2 gets twice the clients of 1. 1 to 100.
 	Weight int
+	// Services are the group's, but for what the node has different.
+	Services Services
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
+
+	"spoolgate/firmware/secret"
 )
 
 // File is the configuration of a box on its data partition, and the copy that a
@@ -21,6 +23,9 @@ type File struct {
 	// Kept is the path of the copy; empty keeps none.
 	Kept   string
 	Limits Limits
+	// Key seals the passwords of the copy. The zero Key, of a daemon that needs
+	// none of them, leaves them out of it.
+	Key secret.Key
 }
 
 // ErrMissing says that there was a configuration, and the file is gone.
@@ -61,7 +66,7 @@ func (f File) Keep() error {
 	if f.Kept == "" {
 		return nil
 	}
-	text, err := read(f.Path)
+	text, err := readFile(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -71,8 +76,11 @@ func (f File) Keep() error {
 	if _, err := Parse(text, f.Limits); err != nil {
 		return err
 	}
-	if kept, err := os.ReadFile(f.Kept); err == nil && bytes.Equal(kept, text) {
+	if kept, err := os.ReadFile(f.Kept); err == nil && f.same(kept, text) {
 		return nil
+	}
+	if text, err = Seal(text, f.Limits, f.Key); err != nil {
+		return err
 	}
 	if err := renameio.WriteFile(f.Kept, text, 0o600, renameio.WithTempDir(filepath.Dir(f.Kept))); err != nil {
 		return fmt.Errorf("keep the configuration: %w", err)
@@ -80,19 +88,40 @@ func (f File) Keep() error {
 	return nil
 }
 
+// same reports whether the copy says what the file says. A password is sealed
+// differently each time.
+func (f File) same(kept, text []byte) bool {
+	kept, err := f.opened(kept)
+	if err != nil {
+		return false
+	}
+	text, err = f.opened(text)
+	return err == nil && bytes.Equal(kept, text)
+}
+
+func (f File) opened(text []byte) ([]byte, error) {
+	return rewrite(text, f.Limits, func(t secret.Text) secret.Text {
+		password, err := f.Key.Open(t)
+		if err != nil || f.Key.IsZero() {
+			return secret.Key{}.Seal("")
+		}
+		return secret.Text(password)
+	})
+}
+
 func unconfigured() Config {
 	return Config{Hostname: defaultHostname, Naming: Naming{Interval: defaultNamingInterval, TTL: defaultNamingTTL}}
 }
 
 func load(path string, limits Limits) (Config, error) {
-	text, err := read(path)
+	text, err := readFile(path)
 	if err != nil {
 		return Config{}, err
 	}
 	return Parse(text, limits)
 }
 
-func read(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)

@@ -31,8 +31,9 @@ func readGroup(s *section, i, of int, limits Limits) Group {
 	}
 	g.FTPPorts = readSinglePorts(s, "ftp_ports", []uint16{defaultFTPPort})
 	g.Checks = readChecks(s.table("checks"), limits)
+	g.Services = readServices(s.table("services"), limits)
 	for n, node := range s.tables("node") {
-		g.Nodes = append(g.Nodes, readNode(node, n, limits))
+		g.Nodes = append(g.Nodes, readNode(node, n, g.Services, limits))
 	}
 	s.finish()
 	checkPorts(s, g, limits)
@@ -48,13 +49,14 @@ func readName(s *section, def string) string {
 	return name
 }
 
-func readNode(s *section, i int, limits Limits) Node {
+func readNode(s *section, i int, group Services, limits Limits) Node {
 	n := Node{
 		Name:    readName(s, nodeName(i)),
 		Address: s.address("address"),
 		DNSName: readDNSName(s, "the server's own name"),
 		Weight:  s.number("weight", defaultWeight, 1, limits.MaxWeight, "a weight is a share: a node of weight 2 gets twice the MFDs of one of weight 1; to take a node out, drain it"),
 	}
+	n.Services = readNodeServices(s.table("services"), group, limits)
 	if _, written := s.values["address"]; !written {
 		s.add(s.key("address"), "the node's address is missing", "", `Add address = "192.0.2.11", the physical address of the server`)
 	}

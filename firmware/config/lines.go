@@ -11,6 +11,11 @@ import (
 // A document that does not parse gets the lines of what comes before the error.
 func lineIndex(data []byte) map[string]int {
 	w := lineWalker{lines: map[string]int{}, counts: map[string]int{}}
+	w.walk(data)
+	return w.lines
+}
+
+func (w *lineWalker) walk(data []byte) {
 	w.parser.Reset(data)
 	table := ""
 	for w.parser.NextExpression() {
@@ -23,13 +28,13 @@ func lineIndex(data []byte) map[string]int {
 			w.keyValue(table, e)
 		}
 	}
-	return w.lines
 }
 
 type lineWalker struct {
 	parser unstable.Parser
 	lines  map[string]int
 	counts map[string]int // elements seen so far of each array of tables
+	found  func(path string, v *unstable.Node)
 }
 
 // header returns the path of a [table] or [[array]] line.
@@ -64,6 +69,9 @@ func (w *lineWalker) keyValue(table string, e *unstable.Node) {
 }
 
 func (w *lineWalker) value(path string, line int, v *unstable.Node) {
+	if w.found != nil {
+		w.found(path, v)
+	}
 	switch v.Kind {
 	case unstable.InlineTable:
 		it := v.Children()

@@ -23,6 +23,17 @@ func Parse(data []byte, limits Limits) (Config, error) {
 	if err := toml.Unmarshal(data, &values); err != nil {
 		return Config{}, Problems{syntaxProblem(err)}
 	}
+	c := read(r, values, limits)
+	checkWhole(r, c, limits)
+	if len(r.problems) > 0 {
+		slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+		return Config{}, r.problems
+	}
+	return c, nil
+}
+
+// read reads everything that the file says.
+func read(r *report, values map[string]any, limits Limits) Config {
 	root := &section{report: r, values: values}
 	c := Config{
 		Hostname:   readHostname(root),
@@ -36,12 +47,7 @@ func Parse(data []byte, limits Limits) (Config, error) {
 		c.Groups = append(c.Groups, readGroup(g, i, len(groups), limits))
 	}
 	root.finish()
-	checkWhole(r, c, limits)
-	if len(r.problems) > 0 {
-		slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-		return Config{}, r.problems
-	}
-	return c, nil
+	return c
 }
 
 func syntaxProblem(err error) Problem {

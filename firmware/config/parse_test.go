@@ -92,7 +92,7 @@ address = "192.0.2.21"
 	if want := (Checks{Ports: []uint16{5555}, Interval: 10 * time.Second, Timeout: 3 * time.Second, Misses: 4, UpDelay: 95 * time.Second}); !reflect.DeepEqual(g.Checks, want) {
 		t.Errorf("checks: %+v", g.Checks)
 	}
-	if g.Nodes[0] != (Node{Name: "spoc-1", Address: netip.MustParseAddr("192.0.2.11"), Weight: 3}) || len(c.Groups) != 2 {
+	if !reflect.DeepEqual(g.Nodes[0], Node{Name: "spoc-1", Address: netip.MustParseAddr("192.0.2.11"), Weight: 3}) || len(c.Groups) != 2 {
 		t.Errorf("nodes: %+v", g.Nodes)
 	}
 }

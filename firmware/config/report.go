@@ -203,7 +203,3 @@ func (s *section) choice(name string, of []string, why string) string {
 	s.add(s.key(name), fmt.Sprintf("%q is none of %s", t, strings.Join(of, ", ")), why, fmt.Sprintf("Write %s = %q", name, of[0]))
 	return of[0]
 }
-
-func (s *section) secret(name string) secret.Text {
-	return secret.Text(s.text(name, "", `"..."`))
-}

@@ -22,6 +22,7 @@ type section struct {
 type report struct {
 	lines    map[string]int
 	problems Problems
+	secrets  []string // keys that are passwords
 }
 
 func (r *report) add(key, what, why, do string) {

@@ -21,6 +21,7 @@ import (
 	"spoolgate/firmware/daemon"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event/incident"
+	"spoolgate/firmware/secret"
 )
 
 // Command is the program balancerd: it balances in the network namespace that
@@ -32,6 +33,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
 	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
 	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
+	keyPath := flags.String("key", secret.DefaultPath, "key of the box, for encrypted passwords of the configuration; without it they are of no use")
 	resolv := flags.String("resolv", "/etc/resolv.conf", "file that names the network's name servers")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
 	if err := daemon.ParseFlags(flags, args); err != nil {
@@ -69,8 +71,13 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		return err
 	}
 	defer notify.Stop()
+	key, err := secret.ReadKey(*keyPath)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.Warn("encrypted passwords can't be opened", "err", err)
+	}
 	e, err := New(Options{
-		Configuration: config.File{Path: *path, Kept: filepath.Join(folder, "config.toml"), Limits: limits},
+		Configuration: config.File{Path: *path, Kept: filepath.Join(folder, "config.toml"), Limits: limits, Key: key},
+		Key:           key,
 		StateDir:      folder,
 		Forgetful:     forgetful,
 		ServicesFile:  *services,

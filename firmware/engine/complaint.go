@@ -17,7 +17,7 @@ func (e *Engine) complaint(ev dataplane.Event, now time.Time) {
 	}
 	s := m.machine.Status()
 	if m.complaints.Complain(now, s) {
-		e.probeNow(m, s)
+		e.probeAgain(m, s)
 	}
 	e.learnUnserved(m, s, ev, now)
 }
@@ -28,14 +28,14 @@ func (e *Engine) follow(m *member, now time.Time) {
 		return
 	}
 	if s := m.machine.Status(); m.complaints.Follow(now, s, m.group.Checks.Interval) {
-		e.probeNow(m, s)
+		e.probeAgain(m, s)
 	}
 }
 
-// probeNow probes a node ahead of its turn, and all others with it once it is
+// probeAgain probes a node ahead of its turn, and all others with it once it is
 // silent: a pulled cable of the box must not look like the end of the one node
 // that a client complained of first.
-func (e *Engine) probeNow(m *member, s health.Status) {
+func (e *Engine) probeAgain(m *member, s health.Status) {
 	e.schedule.Now(m.Address)
 	if !silent(s) {
 		return

@@ -25,6 +25,8 @@ import (
 	"spoolgate/firmware/health"
 	"spoolgate/firmware/health/flight"
 	"spoolgate/firmware/mistake"
+	"spoolgate/firmware/secret"
+	"spoolgate/firmware/winservice"
 )
 
 // Options is what an Engine is given. Every field is needed unless it says so.
@@ -51,8 +53,11 @@ type Options struct {
 	ResolvConf string
 	// Pace is how incidents follow each other.
 	Pace incident.Pace
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Key opens the passwords of the configuration; the zero Key only those that
+	// are not sealed.
+	Key secret.Key
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Configuration is where the configuration comes from; config.File is the real one.
@@ -78,6 +83,8 @@ type Engine struct {
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
+	windows   *winservice.Schedule
+	answers   chan windowsAnswers
 	snapshots *wire.Feed[api.Snapshot]
 	looks     chan []api.NameCheck // at names
 	// siteResolvers are those of the configuration.
@@ -86,6 +93,7 @@ type Engine struct {
 	// What follows belongs to the loop.
 	config     config.Config
 	unused     string // why the configuration that was written is not the one in use
+	plain      bool   // a password in it is not encrypted
 	groups     []*group
 	members    map[balance.NodeID]*member
 	byVIP      map[netip.Addr]*group
@@ -145,6 +153,7 @@ type member struct {
 	murmur  murmur
 	// complaints are those of its clients.
 	complaints health.Evidence
+	blind      string // the services that can't be judged, as last told
 }
 
 type probed struct {
@@ -186,12 +195,14 @@ func New(opts Options) (*Engine, error) {
 		requests:  make(chan func()),
 		looks:     make(chan []api.NameCheck, 1),
 		probes:    make(chan probed),
+		answers:   make(chan windowsAnswers),
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
 		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},
 		mistakes:  mistake.NewBook(),
 	}
+	e.windows = winservice.NewSchedule(winservice.Way{Source: e.source.find, Absent: health.Absent})
 	e.names = e.newNames()
 	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(recorded(prober, e.flights), probeLimit)

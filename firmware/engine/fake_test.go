@@ -17,6 +17,7 @@ import (
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/secret"
 )
 
 var (
@@ -144,6 +145,7 @@ type box struct {
 	kept   string // the last good one
 	dir    string
 	file   string // of init
+	key    secret.Key
 	at     time.Time
 	next   uint64 // number of the next connection
 }
@@ -167,7 +169,7 @@ func (b *box) restart() {
 	b.Helper()
 	e, err := New(Options{
 		Configuration: b,
-		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel, Pace: incident.DefaultPace(),
+		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel, Key: b.key, Pace: incident.DefaultPace(),
 		Now: func() time.Time { return b.at }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

@@ -31,6 +31,12 @@ func (e *Engine) probed(p probed) {
 	e.dirty = true
 }
 
+// probeNow probes a node and asks for its services at once, beside their turn.
+func (e *Engine) probeNow(m *member) {
+	e.schedule.Now(m.Address)
+	e.windows.Now(m.Address)
+}
+
 // doubts tells all members when the box begins or ends to suspect itself.
 func (e *Engine) doubts(now time.Time) {
 	v := e.suspicion.Verdict()
@@ -95,7 +101,7 @@ func (e *Engine) judge(m *member) {
 		Text: fmt.Sprintf("%s is %s: %s%s", m.Name, s.Health, s.Reason, more), Evidence: m.evidence(s)})
 }
 
-// evidence is what the last probes of a node that is Down say of each port.
+// evidence is what the last probes of a node that is Down say of each port, and of each service.
 func (m *member) evidence(s health.Status) (lines []string) {
 	if s.Health != api.Down {
 		return nil
@@ -104,6 +110,9 @@ func (m *member) evidence(s health.Status) (lines []string) {
 		if last := m.machine.Probes(p.Port); len(last) > 0 {
 			lines = append(lines, fmt.Sprintf("port %d %s", p.Port, health.Words(last[len(last)-1])))
 		}
+	}
+	for _, v := range s.Services {
+		lines = append(lines, health.ServiceSentence(v))
 	}
 	return lines
 }

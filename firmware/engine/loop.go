@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -54,6 +55,14 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 		})
 	})
+	followers.Go(func() {
+		e.windows.Run(ctx, func(node netip.Addr, answers []api.WindowsAnswer) {
+			select {
+			case e.answers <- windowsAnswers{node, answers}:
+			case <-ctx.Done():
+			}
+		})
+	})
 	defer func() {
 		<-tracked
 		followers.Wait()
@@ -85,6 +94,8 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 		case p := <-e.probes:
 			e.probed(p)
+		case a := <-e.answers:
+			e.hear(a)
 		case ask := <-e.requests:
 			ask()
 		case <-reload:
@@ -134,7 +145,7 @@ func (e *Engine) tick() {
 		// Nothing leaves the box or nobody hears it, so it costs nothing to look
 		// every second whether the cable, the address or the switch is there.
 		for _, m := range e.members {
-			e.schedule.Now(m.Address)
+			e.probeNow(m)
 		}
 	}
 	e.guard()

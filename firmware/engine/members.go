@@ -37,7 +37,7 @@ func (e *Engine) start() error {
 	now := e.opts.Now()
 	for _, m := range e.members {
 		if !fresh {
-			m.machine = health.NewMachineFrom(rule(m.group.Group), prior(m, kernel, record), now)
+			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), prior(m, kernel, record), now)
 		}
 		e.judge(m)
 	}
@@ -69,6 +69,7 @@ func (e *Engine) start() error {
 	e.program()
 	e.starts.follow(e.rules())
 	e.schedule.Set(e.targets())
+	e.windows.Set(e.windowsTargets())
 	from := "the kernel, which went on without this daemon"
 	if fresh {
 		from = "the journal"
@@ -80,6 +81,7 @@ func (e *Engine) start() error {
 		e.report(e.book.Keep(e.configured, now)...)
 	}
 	e.checkUpDelays()
+	e.tellPlain()
 	if journalErr != nil {
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning, Once: true,
 			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
@@ -192,17 +194,17 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			m := oldMembers[id]
 			switch {
 			case m != nil && m.group == g:
-				m.machine.SetRule(rule(gc), now)
+				m.machine.SetRule(rule(gc, nc), now)
 			case atAddress[nc.Address] != nil:
 				// In another group, or its group has another address: the machine
 				// is the same, and what is known of it holds.
-				m = &member{machine: health.NewMachineFrom(rule(gc), atAddress[nc.Address].machine.Status().Health, now)}
+				m = &member{machine: health.NewMachineFrom(rule(gc, nc), atAddress[nc.Address].machine.Status().Health, now)}
 			case len(oldMembers) > 0:
 				// The right to be Up at the first answer is for nodes that were
 				// there before the box; who joins later may just be starting.
-				m = &member{machine: health.NewMachineFrom(rule(gc), api.Unknown, now)}
+				m = &member{machine: health.NewMachineFrom(rule(gc, nc), api.Unknown, now)}
 			default:
-				m = &member{machine: health.NewMachine(rule(gc), now)}
+				m = &member{machine: health.NewMachine(rule(gc, nc), now)}
 			}
 			if renamed || m.Name != nc.Name {
 				m.health = ""
@@ -231,15 +233,24 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 	e.nameGroups()
 }
 
-func rule(g config.Group) health.Rule {
-	return health.Rule{Ports: g.Checks.Ports, Misses: g.Checks.Misses, UpDelay: g.Checks.UpDelay, Interval: g.Checks.Interval}
+func rule(g config.Group, n config.Node) health.Rule {
+	r := health.Rule{Ports: g.Checks.Ports, Misses: g.Checks.Misses, UpDelay: g.Checks.UpDelay, Interval: g.Checks.Interval}
+	if s := n.Services; s.Watched() {
+		r.Services = health.ServiceRule{Names: s.Names, Any: s.Combine == config.Any, Misses: s.Misses, Interval: s.Interval}
+	}
+	return r
 }
 
-// round is the length of a round of probes over all groups.
+// round is the length of a round of probes and questions over all groups.
 func round(c config.Config) time.Duration {
 	var longest time.Duration
 	for _, g := range c.Groups {
 		longest = max(longest, g.Checks.Interval+g.Checks.Timeout)
+		for _, n := range g.Nodes {
+			if n.Services.Watched() {
+				longest = max(longest, n.Services.Interval+n.Services.Timeout)
+			}
+		}
 	}
 	return longest
 }
@@ -285,8 +296,13 @@ func (e *Engine) reload() error {
 	}
 	for _, m := range e.members {
 		nodes = append(nodes, m.Address)
+		if m.Services.Watched() {
+			addresses = append(addresses, netip.AddrPortFrom(m.Address, windowsPort))
+		}
 	}
 	e.suspicion.Keep(addresses, round(c))
+	e.windows.Set(e.windowsTargets())
+	e.tellPlain()
 	e.report(e.book.Keep(e.configured, e.opts.Now())...)
 	e.flights.Keep(nodes)
 	e.starts.follow(e.rules())

@@ -31,7 +31,7 @@ func (e *Engine) proof(found map[netip.Addr]*survey) api.Proof {
 			s = &survey{}
 		}
 		for _, item := range []api.ProofItem{
-			e.provesAddress(g), e.provesNames(g), provesPorts(g), provesProbes(g), provesPeriod(g), provesUpDelay(g),
+			e.provesAddress(g), e.provesNames(g), provesServices(g), provesPorts(g), provesProbes(g), provesPeriod(g), provesUpDelay(g),
 			e.provesAffinity(g, s), provesWindow(g), provesSpread(g), provesPassing(g), provesFTP(g), provesSource(g, s),
 		} {
 			item.Group = g.Name

@@ -70,7 +70,7 @@ func (e *Engine) groupSnapshot(g *group, repeats map[netip.Addr]uint64) api.Grou
 			Name: m.Name, Address: m.Address, Weight: m.Weight,
 			Health: h.Health, HealthReason: h.Reason, HealthSince: h.Since, UpAt: h.UpAt,
 			Service: n.Service, ServiceReason: n.Reason, ServiceSince: n.Since,
-			Serving: n.Serving, Clients: n.Clients, Connections: n.Open, Dealt: n.Dealt, Ports: h.Ports,
+			Serving: n.Serving, Clients: n.Clients, Connections: n.Open, Dealt: n.Dealt, Ports: h.Ports, Services: h.Services,
 			Repeats: repeats[m.Address], Starts: starts, UpDelayAdvice: health.Advise(starts, g.Checks.UpDelay).Text,
 		})
 	}

@@ -62,8 +62,9 @@ func (e *Engine) Handler() http.Handler {
 	}))
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/flights", e.ofNode(e.serveFlights))
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/pcap", e.ofNode(e.servePcap))
+	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/services", e.serveServices)
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/probe", e.onNode(func(m *member, _ *http.Request) (any, error) {
-		e.schedule.Now(m.Address)
+		e.probeNow(m)
 		return api.Done{Text: m.Name + " is probed now"}, nil
 	}))
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/return", e.onNode(func(m *member, _ *http.Request) (any, error) {

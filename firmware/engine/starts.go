@@ -119,7 +119,7 @@ func (w *startWatch) finish() error {
 func (e *Engine) rules() map[netip.Addr]health.Rule {
 	out := map[netip.Addr]health.Rule{}
 	for _, m := range e.members {
-		out[m.Address] = rule(m.group.Group)
+		out[m.Address] = rule(m.group.Group, m.Node)
 	}
 	return out
 }

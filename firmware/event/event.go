@@ -10,8 +10,10 @@ const (
 	Started          = "balancer.started"  // this daemon began, and what it found
 	ConfigChanged    = "config.changed"    //
 	ConfigRefused    = "config.refused"    // a changed file has problems; the old one goes on
+	ConfigPlain      = "config.plain"      // a password in it is not encrypted
 	NodeHealth       = "node.health"       // Up, Checking, Starting, Down
 	NodeService      = "node.service"      // In service, Draining, Out of service
+	NodeServices     = "node.services"     // Windows services can't be judged, or can again
 	NodeCut          = "node.cut"          // connections of a node that left were cut
 	NodeStart        = "node.start"        // a node started, and how long it took
 	NodeStubborn     = "node.stubborn"     // repeats its SYN-ACK after our RST

@@ -25,6 +25,8 @@ type Rule struct {
 	// Interval is the time between two probes of a port. Observations further
 	// apart than Misses intervals do not count as uninterrupted.
 	Interval time.Duration
+	// Services are the Windows services watched beside the ports; see service.go.
+	Services ServiceRule
 }
 
 func (r Rule) misses() int { return max(r.Misses, 1) }
@@ -36,6 +38,8 @@ type Status struct {
 	Since  time.Time
 	UpAt   time.Time // when a Starting node will be Up if nothing fails; zero otherwise
 	Ports  []api.Port
+	// Services are empty when none is watched.
+	Services []api.WindowsService
 }
 
 // Machine judges one node. Its states:
@@ -55,10 +59,16 @@ type Status struct {
 //	Checking  was Up, at least one port missed, fewer times than the misses: serves.
 //	Down      a port missed that many times in a row. Starting when all ports answer.
 //
+// Where Windows services are watched, "all ports answer" is "all ports answer and
+// all services run", and a service that is known not to run makes the node Down
+// without misses and without delay; with ServiceRule.Any it is "all ports answer or
+// all services run", and both have to fail for Down. The rest of the table holds.
+//
 // A Machine is for one goroutine.
 type Machine struct {
-	rule  Rule
-	ports []*port
+	rule     Rule
+	ports    []*port
+	services []*service
 
 	health  api.Health
 	since   time.Time
@@ -111,6 +121,7 @@ func (m *Machine) SetRule(rule Rule, now time.Time) {
 			m.rule.Ports = append(m.rule.Ports, number)
 		}
 	}
+	m.setServices(rule.Services)
 	m.step(now)
 }
 
@@ -149,6 +160,9 @@ func (m *Machine) Hold(now time.Time, v Verdict) (changed bool) {
 		for _, p := range m.ports {
 			p.misses = 0
 		}
+		for _, s := range m.services {
+			s.misses = 0
+		}
 	}
 	m.hold = v
 	return m.step(now)
@@ -161,28 +175,27 @@ func (m *Machine) held(now time.Time) bool {
 // step is the only place where health changes.
 func (m *Machine) step(now time.Time) (changed bool) {
 	m.now = now
-	worst := m.worst()
-	down := worst != nil && worst.misses >= m.rule.misses()
+	down, certain, well := m.down(), m.notRunning(), m.well()
 	switch m.health {
 	case api.Unknown:
 		switch {
 		case down:
 			m.become(api.Down, now)
-		case m.allAnswer() && m.first:
-			m.why = "answered the first probe of every port"
+		case well && m.first:
+			m.why = m.firstLook()
 			m.become(api.Up, now)
-		case m.allAnswer():
+		case well:
 			m.become(api.Starting, now)
 		}
 	case api.Up, api.Checking:
 		switch {
-		case down && !m.held(now):
+		case down && (certain || !m.held(now)):
 			m.flaps.fell(now, m.rule.UpDelay)
 			m.become(api.Down, now)
-		case worst != nil && m.health == api.Up:
+		case m.ailing() && m.health == api.Up:
 			m.become(api.Checking, now)
-		case m.allAnswer() && m.health == api.Checking:
-			m.why = "all ports answer again"
+		case well && m.health == api.Checking:
+			m.why = m.wellAgain()
 			m.become(api.Up, now)
 		}
 	case api.Starting:
@@ -190,7 +203,7 @@ func (m *Machine) step(now time.Time) (changed bool) {
 			m.become(api.Down, now)
 		}
 	case api.Down:
-		if m.allAnswer() {
+		if well {
 			m.become(api.Starting, now)
 		}
 	}
@@ -205,7 +218,7 @@ func (m *Machine) step(now time.Time) (changed bool) {
 // start runs the up-delay of a Starting node.
 func (m *Machine) start(now time.Time) {
 	switch {
-	case !m.allAnswer():
+	case !m.well():
 		m.answers = time.Time{}
 	case m.answers.IsZero():
 		m.answers = now

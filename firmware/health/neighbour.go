@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// absent reports whether the kernel asked on the network for the node's address,
+// Absent reports whether the kernel asked on the network for the node's address,
 // or for that of the router to it, and has no answer. It goes on asking for three
 // seconds, so that a probe times out before the kernel gives up: a node that is off
 // would look like one whose firewall drops the probe.
-func absent(node netip.Addr) bool {
+func Absent(node netip.Addr) bool {
 	found, err := routes.RouteGet(node.Unmap().AsSlice())
 	if err != nil || len(found) == 0 {
 		return false

@@ -84,7 +84,7 @@ func (m *Machine) stale(now time.Time) bool {
 			return true
 		}
 	}
-	return false
+	return m.servicesStale(now)
 }
 
 func (m *Machine) upAt() time.Time {

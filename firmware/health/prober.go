@@ -51,7 +51,7 @@ func (p *Prober) Probe(ctx context.Context, target netip.AddrPort) api.Probe {
 	}
 	result := api.Probe{Time: p.Now()}
 	p.probe(ctx, target, &result)
-	if result.Outcome == api.TimedOut && absent(target.Addr()) {
+	if result.Outcome == api.TimedOut && Absent(target.Addr()) {
 		result.Outcome = api.Absent
 	}
 	return result

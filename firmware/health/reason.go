@@ -16,6 +16,11 @@ func (m *Machine) Status() Status {
 			Port: p.number, Outcome: last.Outcome, Misses: p.misses, Last: p.last, RTT: last.RTT,
 		})
 	}
+	for _, v := range m.services {
+		s.Services = append(s.Services, api.WindowsService{
+			Name: v.name, State: v.answer.State, Detail: v.answer.Detail, Since: v.since, Last: v.last, Misses: v.misses, Counts: v.read,
+		})
+	}
 	return s
 }
 
@@ -23,17 +28,25 @@ func (m *Machine) reason() string {
 	worst := m.worst()
 	switch m.health {
 	case api.Up:
-		return m.why
+		return m.why + m.aside()
 	case api.Down:
 		switch {
+		case m.halted() != nil && !m.rule.Services.Any:
+			return m.halted().sentence()
+		case worst != nil && m.rule.Services.Any:
+			return fmt.Sprintf("port %d %s", worst.number, Words(worst.probe())) + m.aside()
 		case worst != nil && worst.misses > 0:
 			return fmt.Sprintf("port %d %s %s in a row", worst.number, Words(worst.probe()), times(worst.misses))
 		case worst != nil:
 			return worst.sentence()
+		case m.silentService() != nil:
+			return m.silentService().sentence() + ", " + times(m.silentService().misses) + " in a row"
 		}
 		return "was Down, and not every port has answered since"
 	case api.Checking:
 		switch {
+		case worst == nil && m.silentService() != nil:
+			return m.silentService().sentence() + m.silentService().missed(m.rule.Services.misses())
 		case worst == nil:
 			return "not every port has been probed since the daemon restarted"
 		case m.held(m.now):
@@ -41,6 +54,9 @@ func (m *Machine) reason() string {
 		}
 		return worst.sentence() + m.missed(worst)
 	case api.Starting:
+		if s := m.silentService(); worst == nil && s != nil {
+			return fmt.Sprintf("%s: the up-delay of %v starts anew when all services run", s.sentence(), m.upDelay()) + m.heldBack()
+		}
 		if worst != nil {
 			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.upDelay()) + m.heldBack()
 		}
@@ -48,7 +64,10 @@ func (m *Machine) reason() string {
 			return fmt.Sprintf("not every port has answered yet; the up-delay of %v starts when all do", m.upDelay()) + m.heldBack()
 		}
 		left := max(m.upAt().Sub(m.now), 0)
-		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds()) + m.heldBack()
+		return fmt.Sprintf("answers since %s, Up in %.0f s", clock(m.answers), left.Seconds()) + m.heldBack() + m.aside()
+	}
+	if worst == nil && m.allAnswer() {
+		return "its Windows services have not been asked yet"
 	}
 	if worst == nil {
 		return "not every port has been probed yet"

@@ -126,14 +126,14 @@ func (l *lately) observe(now time.Time, o api.Outcome) {
 	if l.open {
 		l.misses = 0
 	}
-	if !silence(o) {
+	if !quiet(o) {
 		l.silence = 0
 	}
 }
 
-// silence reports whether no machine answered. A router that says that it can't
+// quiet reports whether no machine answered. A router that says that it can't
 // reach one is no sign of life.
-func silence(o api.Outcome) bool {
+func quiet(o api.Outcome) bool {
 	return o == api.Absent || o == api.TimedOut || o == api.Unreachable
 }
 
@@ -150,7 +150,7 @@ func (s *Startup) step(now time.Time, o api.Outcome) (start api.Start, measured 
 		s.phase = running
 	case down && (s.phase == running || (s.phase == starting || s.phase == settling) && !s.silent):
 		s.phase, s.silent = gone, false
-	case s.phase == gone && (o == api.Open || s.silent && !silence(o)):
+	case s.phase == gone && (o == api.Open || s.silent && !quiet(o)):
 		s.phase, s.sign, s.answered = starting, now, time.Time{}
 	}
 	if s.phase != starting && s.phase != settling {

@@ -24,6 +24,7 @@ import (
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/daemon"
+	"spoolgate/firmware/secret"
 )
 
 // Command is the program reportd: it tells people until ctx ends.
@@ -31,7 +32,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	flags := flag.NewFlagSet("reportd", flag.ContinueOnError)
 	file := flags.String("config", "/data/config.toml", "configuration `FILE`; nobody is told while there is none")
 	state := flags.String("state", "", "`FOLDER` that keeps how far each reporter has come; needed")
-	key := flags.String("key", "/data/key/box.key", "`FILE` of the key that passwords are encrypted with")
+	key := flags.String("key", secret.DefaultPath, "`FILE` of the key that passwords are encrypted with")
 	balancer := flags.String("balancer", "/run/spoolgate/balancerd.sock", "socket of the balancer")
 	socket := flags.String("socket", "", "Unix socket `PATH` to serve on, unless one is handed over")
 	if err := daemon.ParseFlags(flags, args); err != nil {
@@ -52,8 +53,12 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	client := wire.NewClient(*balancer)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	own, err := secret.ReadKey(*key)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.Warn("the copy of the configuration is kept without its passwords", "err", err)
+	}
 	office := Open(ctx, Options{
-		Configuration: config.File{Path: *file, Kept: filepath.Join(*state, "config.toml"), Limits: config.Required()},
+		Configuration: config.File{Path: *file, Kept: filepath.Join(*state, "config.toml"), Limits: config.Required(), Key: own},
 		KeyFile:       *key, Store: NewStore(*state), Journal: client.FollowReports, Snapshot: client.Snapshot,
 		Clock: Clock{Now: time.Now, After: time.After}, Log: log,
 	})

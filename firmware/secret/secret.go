@@ -54,8 +54,15 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // ErrWrongKey is returned for a text that another box sealed, or that was damaged.
 var ErrWrongKey = errors.New("was encrypted by another box, or is damaged: type the password in again")
 
-// Key is a box's own key. The zero Key opens only what is not sealed.
+// Key is a box's own key. The zero Key opens only what is not
+// sealed, and seals so that nobody opens it.
 type Key struct{ gcm cipher.AEAD }
+
+// DefaultPath is where a box has its key; init makes it.
+const DefaultPath = "/data/key/box.key"
+
+// IsZero reports whether k is no key at all.
+func (k Key) IsZero() bool { return k.gcm == nil }
 
 const keySize = 32
 
@@ -98,8 +105,12 @@ func newKey(path string, b []byte) (Key, error) {
 	return Key{gcm}, nil
 }
 
-// Seal encrypts a password.
+// Seal encrypts a password. The zero Key seals for good: what it returns is the
+// mark of a password that was there, and nobody opens it.
 func (k Key) Seal(password string) Text {
+	if k.gcm == nil {
+		return prefix
+	}
 	return Text(prefix + base64.RawStdEncoding.EncodeToString(k.gcm.Seal(nil, nil, []byte(password), nil)))
 }
 

@@ -162,6 +162,11 @@ func (c *Client) Pcap(ctx context.Context, group, node string, w io.Writer) erro
 	return nil
 }
 
+// Services returns the Windows services that a node has.
+func (c *Client) Services(ctx context.Context, group, node string) (s []api.FoundService, err error) {
+	return s, c.do(ctx, http.MethodGet, nodePath(group, node)+"/services", nil, &s)
+}
+
 // ProbeNow has a node probed at once, ahead of its schedule.
 func (c *Client) ProbeNow(ctx context.Context, group, node string) (d api.Done, err error) {
 	return d, c.do(ctx, http.MethodPost, nodePath(group, node)+"/probe", nil, &d)

@@ -37,12 +37,15 @@ var rules = map[string]rule{
 	event.ClientFault:      {single: true, name: "An MFD changed nodes for no known reason", do: "Save a support bundle and report it"},
 	event.ConfigRefused:    {name: "The configuration that was written is not in use", do: "Correct it; spoolctl config check says what is wrong"},
 	event.ConfigChanged:    {of: event.ConfigRefused},
-	event.NameForward:      {do: "Correct the record at the site's name server. MFDs that know the address are served"},
-	event.NameReverse:      {do: "Correct the record at the site's name server: the print system looks the reverse up"},
-	event.NameServers:      {name: "The site's name servers do not answer", do: "Check them, and naming.resolvers or service.dns. MFDs are served meanwhile"},
-	event.KernelFault:      {name: "The kernel does not do what this box wants of it", do: "Nothing, if it ends by itself. Restart the box, and report it, if it lasts"},
-	event.EventsFault:      {name: "This box can't keep on its medium what happens", do: "MFDs are served on. Replace the medium"},
-	event.JournalFault:     {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a power cut would lose their bindings"},
+	event.ConfigPlain:      {name: "The configuration has a password that is not encrypted", do: "Put it in place again with spoolctl config apply /data/config.toml, which encrypts it"},
+	event.NodeServices: {do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
+		"The node serves as long as its ports answer"},
+	event.NameForward:  {do: "Correct the record at the site's name server. MFDs that know the address are served"},
+	event.NameReverse:  {do: "Correct the record at the site's name server: the print system looks the reverse up"},
+	event.NameServers:  {name: "The site's name servers do not answer", do: "Check them, and naming.resolvers or service.dns. MFDs are served meanwhile"},
+	event.KernelFault:  {name: "The kernel does not do what this box wants of it", do: "Nothing, if it ends by itself. Restart the box, and report it, if it lasts"},
+	event.EventsFault:  {name: "This box can't keep on its medium what happens", do: "MFDs are served on. Replace the medium"},
+	event.JournalFault: {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a power cut would lose their bindings"},
 }
 
 // title is one sentence: what is the matter.

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"spoolgate/firmware/secret"
+)
+
+// secret reads a password. The report remembers where it stands: whatever is read
+// as a secret is sealed as one.
+func (s *section) secret(name string) secret.Text {
+	s.secrets = append(s.secrets, s.key(name))
+	return secret.Text(s.text(name, "", `"..."`))
+}
+
+// Seal returns the configuration with every plain password in it sealed, and
+// nothing else changed: comments and layout stay. A configuration that is wrong,
+// but is TOML, is sealed too.
+func Seal(text []byte, limits Limits, key secret.Key) ([]byte, error) {
+	return rewrite(text, limits, func(t secret.Text) secret.Text {
+		if t == "" || t.Sealed() {
+			return t
+		}
+		return key.Seal(string(t))
+	})
+}
+
+// rewrite puts what change makes of each secret in its place.
+func rewrite(text []byte, limits Limits, change func(secret.Text) secret.Text) ([]byte, error) {
+	values := map[string]any{}
+	if err := toml.Unmarshal(text, &values); err != nil {
+		return nil, Problems{syntaxProblem(err)}
+	}
+	r := &report{lines: map[string]int{}}
+	read(r, values, limits)
+	at := positions(text)
+	type edit struct {
+		place unstable.Range
+		value secret.Text
+	}
+	var edits []edit
+	for _, path := range r.secrets {
+		place, written := at[onlyOne(path)]
+		if !written {
+			continue
+		}
+		if value := change(secret.Text(place.value)); value != secret.Text(place.value) {
+			edits = append(edits, edit{place.raw, value})
+		}
+	}
+	// From the end, so that the places before keep theirs.
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(b.place.Offset, a.place.Offset) })
+	out := slices.Clone(text)
+	for _, e := range edits {
+		out = slices.Replace(out, int(e.place.Offset), int(e.place.Offset+e.place.Length), []byte(strconv.Quote(string(e.value)))...)
+	}
+	return out, nil
+}
+
+// written is a text value as it stands in the file.
+type written struct {
+	raw   unstable.Range // quotes and all
+	value string
+}
+
+// positions finds every text value of a document by its path.
+func positions(text []byte) map[string]written {
+	out := map[string]written{}
+	w := lineWalker{lines: map[string]int{}, counts: map[string]int{}}
+	w.found = func(path string, v *unstable.Node) {
+		if v.Kind == unstable.String {
+			out[onlyOne(path)] = written{v.Raw, string(v.Data)}
+		}
+	}
+	w.walk(text)
+	return out
+}
+
+// onlyOne writes the path of an array's first element like that of a single table:
+// [group] is read as [[group]] is.
+func onlyOne(path string) string { return strings.ReplaceAll(path, "[1]", "") }

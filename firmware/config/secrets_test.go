@@ -1,0 +1,183 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"spoolgate/firmware/secret"
+)
+
+func newKey(t testing.TB) secret.Key {
+	t.Helper()
+	k, err := secret.MakeKey(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// opened is a configuration with its passwords opened.
+func opened(t testing.TB, text []byte, key secret.Key) Config {
+	t.Helper()
+	c, err := Parse(text, Required())
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	open := func(s *Services) {
+		password, err := key.Open(s.Password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Password = secret.Text(password)
+	}
+	for i := range c.Groups {
+		open(&c.Groups[i].Services)
+		for n := range c.Groups[i].Nodes {
+			open(&c.Groups[i].Nodes[n].Services)
+		}
+	}
+	return c
+}
+
+func TestSealingHidesEveryPasswordAndChangesNothingElse(t *testing.T) {
+	key := newKey(t)
+	for name, text := range map[string]string{
+		"tables":        watched + "[[group]]\nvirtual_address = \"192.0.2.20\"\n[group.services]\naccount = \"b\"\npassword = 'hidden-2' # the second\n[[group.node]]\naddress = \"192.0.2.21\"\n[group.node.services]\npassword = \"hidden-3\"\n",
+		"inline":        "group = [{ virtual_address = \"192.0.2.10\", services = { account = \"a\", password = \"hidden-1\" }, node = [{ address = \"192.0.2.11\" }, { address = \"192.0.2.12\", services = {password=\"hidden-2\"} }] }]\n",
+		"one group":     "[group]\nvirtual_address = \"192.0.2.10\"\nnode = { address = \"192.0.2.11\", services.password = \"hidden-2\" }\n[group.services]\naccount = \"a\"\npassword = \"hidden-1\"\n",
+		"dotted":        "[[group]]\nvirtual_address = \"192.0.2.10\"\nservices . \"account\" = \"a\"\n'services' . password =   \"hidden-1\"   # why\nnode = [{ address = \"192.0.2.11\" }]\n",
+		"several lines": strings.Replace(watched, `"Tr1cky # \" one"`, "\"\"\"\nhidden-1\nhidden-2\"\"\"", 1),
+		"CR LF":         strings.ReplaceAll(watched, "\n", "\r\n"),
+		"escapes":       strings.Replace(watched, "Tr1cky", `\u0048idden-1`, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			sealed, err := Seal([]byte(text), Required(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, plain := range []string{"hidden", "Tr1cky", `\u0048`} {
+				if bytes.Contains(sealed, []byte(plain)) {
+					t.Errorf("a password is readable in\n%s", sealed)
+				}
+			}
+			if got, want := opened(t, sealed, key), opened(t, []byte(text), key); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %#v\nwant %#v", got, want)
+			}
+			again, err := Seal(sealed, Required(), key)
+			if err != nil || !bytes.Equal(again, sealed) {
+				t.Errorf("sealed twice: %v\n%s", err, again)
+			}
+		})
+	}
+}
+
+func TestPasswordsOfReportersAreSealedToo(t *testing.T) {
+	text := smallest + `
+[report.snmp]
+server = "192.0.2.60"
+community = "hidden-1"
+[report.mail]
+server = "192.0.2.61"
+user = "a"
+password = "hidden-2"
+from = "a@b.example"
+to = ["c@b.example"]
+[report.webhook]
+url = "https://hidden-3.example/"
+secret = "hidden-4"
+[report.metrics]
+token = "hidden-5"
+`
+	if _, err := Parse([]byte(text), Required()); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := Seal([]byte(text), Required(), newKey(t))
+	if err != nil || bytes.Contains(sealed, []byte("hidden")) || bytes.Count(sealed, []byte("sealed-1:")) != 5 {
+		t.Errorf("%v\n%s", err, sealed)
+	}
+	if _, err := Parse(sealed, Required()); err != nil {
+		t.Errorf("the sealed one is refused: %v", err)
+	}
+}
+
+func TestSealingKeepsCommentsAndLayout(t *testing.T) {
+	const text = "# mine\n" + smallest + "\n\t[group.services] # asked\naccount='a'\n  password =  %  # of a\n\n#end"
+	sealed, err := Seal([]byte(strings.Replace(text, "%", "'P # w'", 1)), Required(), newKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := regexp.MustCompile(`"sealed-1:[^"]+"`).ReplaceAllString(string(sealed), "%"); got != text {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestSealingLeavesAConfigurationWithoutPasswordsAsItIs(t *testing.T) {
+	text := "# mine\n" + smallest + "\n\t# end"
+	got, err := Seal([]byte(text), Required(), newKey(t))
+	if err != nil || string(got) != text {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestKeptCopyHasNoPlainPasswordAndIsNotWrittenWithoutNeed(t *testing.T) {
+	for name, key := range map[string]secret.Key{"with the key": newKey(t), "without": {}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFiles(t)
+			f.Key = key
+			f.write(watched)
+			if _, wrong := f.start(); wrong != nil {
+				t.Fatal(wrong)
+			}
+			kept, err := os.ReadFile(f.Kept)
+			if err != nil || bytes.Contains(kept, []byte("Tr1cky")) {
+				t.Fatalf("%v\n%s", err, kept)
+			}
+			c, err := Parse(kept, Required())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if password, err := key.Open(c.Groups[0].Services.Password); (err == nil) != !key.IsZero() || err == nil && password != `Tr1cky # " one` {
+				t.Errorf("the copy's password is %q, %v", password, err)
+			}
+			f.start()
+			if again, err := os.ReadFile(f.Kept); err != nil || !bytes.Equal(again, kept) {
+				t.Error("the same was written again")
+			}
+			f.write(strings.Replace(watched, "Tr1cky", "Other", 1))
+			f.start()
+			if again, err := os.ReadFile(f.Kept); err != nil || bytes.Equal(again, kept) == !key.IsZero() {
+				t.Errorf("after another password: %s", again)
+			}
+		})
+	}
+}
+
+// FuzzSeal holds that a configuration that is right stays so, and hides its passwords.
+func FuzzSeal(f *testing.F) {
+	f.Add(watched)
+	f.Add("[group]\nvirtual_address='192.0.2.10'\nnode={address='192.0.2.11'}\nservices={account='a',password='p'}")
+	key := newKey(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := Parse([]byte(text), Required()); err != nil {
+			return
+		}
+		sealed, err := Seal([]byte(text), Required(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := opened(t, sealed, key), opened(t, []byte(text), key); !reflect.DeepEqual(got, want) {
+			t.Fatalf("got  %#v\nwant %#v", got, want)
+		}
+		c, _ := Parse(sealed, Required())
+		for _, g := range c.Groups {
+			if p := g.Services.Password; p != "" && !p.Sealed() {
+				t.Fatal("not sealed")
+			}
+		}
+	})
+}

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/event"
+	"spoolgate/firmware/secret"
+)
+
+const watchedNodes = twoNodes + `
+[group.services]
+account = "spoolgate"
+password = "x"
+names = ["SPOC", "TS"]
+`
+
+// windows lets a node say the state of its two services.
+func (b *box) windows(node string, spoc, ts api.WindowsState) {
+	b.hear(windowsAnswers{netip.MustParseAddr(node), []api.WindowsAnswer{{Name: "SPOC", State: spoc}, {Name: "TS", State: ts}}})
+	b.turn()
+}
+
+func TestServiceThatStopsTakesItsNodeOutOfThePlanAtOnce(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	b.round(api.Open)
+	if n := b.node("A"); n.Serving {
+		t.Errorf("before its services were asked: %+v", n)
+	}
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsRunning)
+	b.windows("198.18.0.12", api.WindowsRunning, api.WindowsRunning)
+	b.pass(time.Second)
+	if n := b.node("A"); !n.Serving || len(n.Services) != 2 || n.Services[1].State != api.WindowsRunning {
+		t.Fatalf("%+v", n)
+	}
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsStopPending)
+	if len(b.kernel.up) != 1 {
+		t.Errorf("the kernel still deals to %v", b.kernel.up)
+	}
+	b.pass(time.Second)
+	if n := b.node("A"); n.Serving || n.Health != api.Down || n.HealthReason != "service TS is stopping" {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestTroubleWithTheAccountIsToldOnceAndStopsNobody(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	b.round(api.Open)
+	for range 5 {
+		for _, a := range []string{"198.18.0.11", "198.18.0.12"} {
+			b.windows(a, api.WindowsWrongPassword, api.WindowsWrongPassword)
+		}
+		b.pass(time.Second)
+	}
+	if s := b.last(); s.Box.State != api.OK {
+		t.Errorf("%s: %s", s.Box.State, s.Box.Reason)
+	}
+	b.wantTold(event.NodeServices,
+		"warning: A: only its ports are judged, not all its Windows services: service SPOC could not be asked for: wrong password",
+		"warning: B: only its ports are judged")
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsRunning)
+	if told := b.told(event.NodeServices); len(told) != 3 || !strings.Contains(told[2], "A: all its Windows services can be judged") {
+		t.Errorf("%q", told)
+	}
+}
+
+func TestPasswordOfAnotherBoxIsSaidOfEachService(t *testing.T) {
+	b := newBox(t, strings.Replace(watchedNodes, `"x"`, `"sealed-1:abcd"`, 1))
+	b.round(api.Open)
+	b.pass(time.Second)
+	if n := b.node("B"); !n.Serving || n.Services[0].State != api.WindowsSealedPassword || !strings.Contains(n.HealthReason, "type it in again") {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestAnswerOverSMBProvesTheWayToTheNodes(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	both := []string{"198.18.0.11", "198.18.0.12"}
+	for _, a := range both {
+		b.windows(a, api.WindowsRunning, api.WindowsRunning)
+	}
+	b.round(api.Open)
+	for _, a := range both {
+		b.windows(a, api.WindowsTimedOut, api.WindowsTimedOut)
+	}
+	b.round(api.TimedOut, both...)
+	if b.last().Box.Suspicion == "" {
+		t.Fatal("both nodes fell silent in one round, and the box does not doubt itself")
+	}
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsRunning)
+	b.pass(time.Second)
+	if s := b.last(); s.Box.Suspicion != "" {
+		t.Errorf("a node answered over SMB, and the box says %q", s.Box.Suspicion)
+	}
+}
+
+func TestServicesThatAreNoLongerConfiguredAreNoLongerJudged(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	b.round(api.Open)
+	for _, a := range []string{"198.18.0.11", "198.18.0.12"} {
+		b.windows(a, api.WindowsStopped, api.WindowsStopped)
+	}
+	b.text = twoNodes
+	if err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Second)
+	if n := b.node("A"); len(n.Services) != 0 || n.Health != api.Starting {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestPlainPasswordInTheFileIsSaid(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	b.wantTold(event.ConfigPlain)
+	key, err := secret.MakeKey(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.key = key
+	b.restart()
+	b.wantTold(event.ConfigPlain, "warning: the configuration has a password that is not encrypted")
+	b.text = strings.Replace(watchedNodes, "\"x\"", "\""+string(key.Seal("x"))+"\"", 1)
+	if err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if told := b.told(event.ConfigPlain); len(told) != 2 || told[1] != "notice: every password of the configuration is encrypted" {
+		t.Errorf("%q", told)
+	}
+}
+
+func TestProofShowsWhatTheServicesSayAndFailsWhereTheyCannotBeAsked(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	b.round(api.Open)
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsStopped)
+	b.windows("198.18.0.12", api.WindowsRunning, api.WindowsRunning)
+	item := provesServices(b.groups[0])
+	if item.Verdict != api.Pass || !strings.Contains(strings.Join(item.Evidence, "\n"), "A: service TS is stopped at ") {
+		t.Errorf("%+v", item)
+	}
+	b.windows("198.18.0.12", api.WindowsAccessDenied, api.WindowsRunning)
+	if item := provesServices(b.groups[0]); item.Verdict != api.Fail || !strings.Contains(item.Evidence[0], "B: service SPOC may not be asked for by the account at ") {
+		t.Errorf("%+v", item)
+	}
+}
