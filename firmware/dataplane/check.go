@@ -35,9 +35,9 @@ func (t *Table) Check() (Condition, error) {
 	if err != nil {
 		return Untouched, err
 	}
-	ours := t.generation + t.commits
-	t.generation, t.commits = now, 0
-	if now == ours {
+	touched := t.touched || now != t.generation
+	t.generation, t.touched = now, false
+	if !touched {
 		return Untouched, nil
 	}
 	is, err := t.read()

@@ -52,10 +52,12 @@ type Table struct {
 	alone     net.Listener
 
 	there kernel
-	// What Check knows: the kernel's number of changes, ours since then, and
-	// whether somebody else's change left a table that must be made anew.
-	generation, commits uint32
-	spoilt              bool
+	// What Check knows: the number of the last change in the kernel that was ours,
+	// whether somebody else has made one, and whether that left a table that must
+	// be made anew.
+	generation uint32
+	touched    bool
+	spoilt     bool
 }
 
 // Open opens the sockets and sets what the rules need of the kernel (sysctl.go
@@ -156,11 +158,20 @@ func (t *Table) flush(what string) error {
 	return nil
 }
 
-// commit sends the transaction that was put together, and counts it: see Check.
+// commit sends the transaction that was put together, and notes whether anybody else
+// has changed something since the last one: see Check. The kernel numbers changes
+// but not transactions that change nothing, so that counting ours is not enough.
 func (t *Table) commit() error {
-	err := t.nft.Flush()
-	if err == nil {
-		t.commits++
+	before, err := t.conntrack.generation()
+	if err != nil {
+		return err
 	}
-	return err
+	failed := t.nft.Flush()
+	after, err := t.conntrack.generation()
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	t.touched = t.touched || before != t.generation || after-before > 1
+	t.generation = after
+	return failed
 }

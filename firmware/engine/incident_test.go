@@ -53,7 +53,7 @@ func TestDeadNodeIsOneIncidentUntilItServesAgain(t *testing.T) {
 		t.Fatalf("the incidents are %+v", s.Incidents)
 	}
 	if i := s.Incidents[0]; i.Moved != 1 || i.Cause != "A is Down: port 5555 refused the connection 3 times in a row" || i.Do == "" ||
-		strings.Join(i.Evidence, "\n") != "port 5555 refused the connection\nport 5022 refused the connection\n"+
+		strings.Join(i.Evidence, "\n") != "port 5555 (SPOC Service) refused the connection\nport 5022 (Terminal Server) refused the connection\n"+
 			"2 open connections to A cut; the MFDs connect again, to a node that serves\ngroup print: No spare: one node carries everything: A is Down" {
 		t.Errorf("%+v", i)
 	}

@@ -101,6 +101,10 @@ func (e *Engine) judge(m *member) {
 		Text: fmt.Sprintf("%s is %s: %s%s", m.Name, s.Health, s.Reason, more), Evidence: m.evidence(s)})
 }
 
+// serviceOf names what listens on a checked port, in the words of the requirement's
+// table "Ports required to be monitored".
+var serviceOf = map[uint16]string{5555: " (SPOC Service)", 5022: " (Terminal Server)"}
+
 // evidence is what the last probes of a node that is Down say of each port, and of each service.
 func (m *member) evidence(s health.Status) (lines []string) {
 	if s.Health != api.Down {
@@ -108,7 +112,7 @@ func (m *member) evidence(s health.Status) (lines []string) {
 	}
 	for _, p := range s.Ports {
 		if last := m.machine.Probes(p.Port); len(last) > 0 {
-			lines = append(lines, fmt.Sprintf("port %d %s", p.Port, health.Words(last[len(last)-1])))
+			lines = append(lines, fmt.Sprintf("port %d%s %s", p.Port, serviceOf[p.Port], health.Words(last[len(last)-1])))
 		}
 	}
 	for _, v := range s.Services {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
 )
 
 // Sections of the requirement.
@@ -31,7 +33,7 @@ func (e *Engine) proof(found map[netip.Addr]*survey) api.Proof {
 			s = &survey{}
 		}
 		for _, item := range []api.ProofItem{
-			e.provesAddress(g), e.provesNames(g), provesServices(g), provesPorts(g), provesProbes(g), provesPeriod(g), provesUpDelay(g),
+			e.provesAddress(g), e.provesNames(g), provesServices(g), provesPorts(g), e.provesProbes(g), provesPeriod(g), e.provesUpDelay(g),
 			e.provesAffinity(g, s), provesWindow(g), provesSpread(g), provesPassing(g), provesFTP(g), provesSource(g, s),
 		} {
 			item.Group = g.Name
@@ -123,13 +125,21 @@ func provesPeriod(g *group) api.ProofItem {
 	return verdict(failover, "monitoring period is 5 seconds with node considered down after 3 unsuccessful attempts", wrong, evidence...)
 }
 
-func provesUpDelay(g *group) api.ProofItem {
+func (e *Engine) provesUpDelay(g *group) api.ProofItem {
+	var wrong []string
 	evidence := []string{fmt.Sprintf("a node is Up when it has answered for %v without a failure", g.Checks.UpDelay)}
 	for _, m := range g.members {
-		s := m.machine.Status()
-		evidence = append(evidence, fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason))
+		a := health.Advise(e.starts.starts[m.Address], g.Checks.UpDelay)
+		switch {
+		case a.Longest > g.Checks.UpDelay:
+			wrong = append(wrong, fmt.Sprintf("%s took %v to start: %s", m.Name, a.Longest.Round(time.Second), cmp.Or(a.Text, "set a longer up_delay")))
+		case a.Text != "":
+			evidence = append(evidence, m.Name+": "+a.Text)
+		default:
+			evidence = append(evidence, m.Name+": too few starts were measured for a proposal")
+		}
 	}
-	return verdict(failover, "Node shall not be considered up immediately but after defined time which must be based on real time required for Management/Site Server to start", nil, evidence...)
+	return verdict(failover, "Node shall not be considered up immediately but after defined time which must be based on real time required for Management/Site Server to start", wrong, evidence...)
 }
 
 func (e *Engine) provesAffinity(g *group, s *survey) api.ProofItem {
@@ -235,9 +245,26 @@ func most[V comparable](of map[netip.Addr]map[V]bool) (n int) {
 	return n
 }
 
-func provesProbes(g *group) api.ProofItem {
-	return verdict(checked, "Ports required to be monitored using TCP Half Open health check ... must finish connection after SYN - ACK with RST, not with FIN", nil,
-		"the kernel lets no bare ACK of a probe out, so that no handshake completes; each probe ends with RST")
+// provesProbes counts in what was recorded of the last probes.
+func (e *Engine) provesProbes(g *group) api.ProofItem {
+	var wrong, evidence []string
+	for _, m := range g.members {
+		flights, _ := e.flights.Flights(m.Address)
+		answered, reset := 0, 0
+		for _, f := range flights {
+			if f.Outcome == api.Open && !f.SYNACK.IsZero() {
+				answered++
+				if !f.RST.IsZero() {
+					reset++
+				}
+			}
+		}
+		evidence = append(evidence, fmt.Sprintf("%s: %d of its last %d probes were answered, and %d of these ended by our RST", m.Name, answered, len(flights), reset))
+		if reset < answered*99/100 {
+			wrong = append(wrong, fmt.Sprintf("%s: %d answered probes have no RST in the record: look with spoolctl pcap %s FILE", m.Name, answered-reset, m.Name))
+		}
+	}
+	return verdict(checked, "Ports required to be monitored using TCP Half Open health check ... must finish connection after SYN - ACK with RST, not with FIN", wrong, evidence...)
 }
 
 // provesReports is about the box, and not about one group.

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,10 @@ func TestOneStoppedServiceTakesTheNodeOutByName(t *testing.T) {
 	})
 	if n := p.awaitHealth(0, api.Down); n.Ports[0].Misses < 3 || n.Ports[1].Misses != 0 {
 		t.Errorf("ports: %+v", n.Ports)
+	}
+	i := p.incidents("the incident", func(l []api.Incident) bool { return len(l) == 1 })[0]
+	if !slices.Contains(i.Evidence, "port 5555 (SPOC Service) refused the connection") || !slices.Contains(i.Evidence, "port 5022 (Terminal Server) answered") {
+		t.Errorf("the incident does not name the service: %+v", i)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestDeadNodeIsOneIncident(t *testing.T) {
 			if i.Kind != event.NodeDown || i.Node != "A" || !i.Open() || i.Severity != event.Warning || i.Do == "" || !strings.HasPrefix(i.Cause, "A is Down: port ") {
 				t.Errorf("%+v", i)
 			}
-			if !slices.ContainsFunc(i.Evidence, func(e string) bool { return strings.HasPrefix(e, "port 5022 "+dead.seen) }) ||
+			if !slices.ContainsFunc(i.Evidence, func(e string) bool { return strings.HasPrefix(e, "port 5022 (Terminal Server) "+dead.seen) }) ||
 				!slices.ContainsFunc(i.Evidence, func(e string) bool { return strings.Contains(e, "No spare") }) {
 				t.Errorf("the evidence is %q", i.Evidence)
 			}

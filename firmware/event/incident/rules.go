@@ -38,7 +38,8 @@ var rules = map[string]rule{
 	event.ConfigRefused:    {name: "The configuration that was written is not in use", do: "Correct it; spoolctl config check says what is wrong"},
 	event.ConfigChanged:    {of: event.ConfigRefused},
 	event.ConfigPlain:      {name: "The configuration has a password that is not encrypted", do: "Put it in place again with spoolctl config apply /data/config.toml, which encrypts it"},
-	event.NodeServices: {do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
+	event.NodeStart:        {single: true, do: "Set the up_delay that spoolctl up-delay proposes: MFDs may reach a server that still starts"},
+	event.NodeServices: {within: event.NodeDown, do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
 		"The node serves as long as its ports answer"},
 	event.NameForward:  {do: "Correct the record at the site's name server. MFDs that know the address are served"},
 	event.NameReverse:  {do: "Correct the record at the site's name server: the print system looks the reverse up"},
