@@ -178,16 +178,22 @@ type Event struct {
 	Severity string    `json:"severity"` // info, notice, warning, alert
 	Group    string    `json:"group,omitempty"`
 	Node     string    `json:"node,omitempty"`
+	// Program is the program of the box that it happened to.
+	Program string `json:"program,omitempty"`
 	// State is what the thing is now, for events of a changed state: a Health, a
 	// Service or a BoxState.
 	State string `json:"state,omitempty"`
 	// From is the node that MFDs left because it did not serve.
 	From string `json:"from,omitempty"`
-	// Count is how many MFDs moved or connections were cut.
+	// Count is how many MFDs moved, connections were cut, or times a program was
+	// restarted since the box started.
 	Count int `json:"count,omitempty"`
 	// Evidence is what was seen that says so.
 	Evidence []string `json:"evidence,omitempty"`
 	Text     string   `json:"text"` // what happened, why, and what to do
+	// Once says of a trouble that no event will tell its end: it is over when it
+	// has not happened again for a while.
+	Once bool `json:"once,omitempty"`
 	// Incident is the trouble that the event belongs to; 0 for none.
 	Incident uint64 `json:"incident,omitempty"`
 }

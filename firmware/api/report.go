@@ -9,6 +9,9 @@ type Report struct {
 	Event    Event     `json:"event"`
 	Incident *Incident `json:"incident,omitempty"` // nil for an event that is no trouble
 	Phase    Phase     `json:"phase,omitempty"`    // what the event did to the incident
+	// Raised says that the incident is graver than before. Who was told of its
+	// beginning wants to know: nobody can print any more, say.
+	Raised bool `json:"raised,omitempty"`
 }
 
 // Phase is a step in the life of an incident.
@@ -31,6 +34,7 @@ type Incident struct {
 	Severity string    `json:"severity"`
 	Group    string    `json:"group,omitempty"`
 	Node     string    `json:"node,omitempty"`
+	Program  string    `json:"program,omitempty"`  // of the box
 	Title    string    `json:"title"`              // one sentence: what is the matter
 	Cause    string    `json:"cause"`              // why, as far as it is known
 	Evidence []string  `json:"evidence,omitempty"` // what was seen that says so, oldest first

@@ -51,7 +51,7 @@ func (e *Engine) connections(b dataplane.Batch) {
 func (e *Engine) resync(b dataplane.Batch) {
 	bindings, err := e.opts.Kernel.Bindings()
 	if err != nil {
-		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Once: true,
 			Text: "who is where could not be read from the kernel: " + err.Error()})
 		return
 	}

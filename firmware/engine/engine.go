@@ -132,6 +132,8 @@ type group struct {
 	members []*member
 	state   judged
 	told    api.BoxState // the last state that an event told
+	away    bool         // an event told that MFDs do not reach the box
+	claimed bool         // an event told that another machine has the address, too
 }
 
 // judged is a state of group or box, with its reason and since when.
@@ -148,6 +150,7 @@ type member struct {
 	group   *group
 	machine *health.Machine
 	health  api.Health // as last told
+	murmur  murmur
 	// complaints are those of its clients.
 	complaints health.Evidence
 	dead       bool   // Down, and not just stopping: its connections are cut
@@ -165,7 +168,7 @@ type moveKey struct {
 	cause    balance.Cause
 }
 
-// keptEvents are in memory and on the medium: some 2 MB of each.
+// keptEvents are in memory and on the medium: some 2.5 MB of each.
 const keptEvents = 4096
 
 // New loads the configuration and adopts what the kernel has. Nothing is
@@ -175,7 +178,7 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
+	log, history, unkept := event.OpenLog(filepath.Join(opts.StateDir, "events"), keptEvents, opts.Now)
 	starts, err := openStarts(opts.StateDir)
 	if err != nil {
 		opts.Log.Warn("starts of nodes are measured anew", "err", err)
@@ -184,7 +187,7 @@ func New(opts Options) (*Engine, error) {
 		opts:      opts,
 		startedAt: opts.Now(),
 		log:       log,
-		book:      incident.NewBook(opts.Pace, log.Kept(), opts.Now()),
+		book:      incident.NewBook(opts.Pace, history, opts.Now()),
 		journal:   journal,
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
@@ -197,7 +200,7 @@ func New(opts Options) (*Engine, error) {
 		open:      map[uint64]struct{}{},
 		moves:     map[moveKey]int{},
 		stubborn:  map[netip.Addr]bool{},
-		services:  serviceWatch{path: opts.ServicesFile},
+		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},
 		mistakes:  mistake.NewBook(),
 	}
 	e.windows = winservice.NewSchedule(winservice.Way{Source: e.source.find, Absent: health.Absent})
@@ -208,7 +211,8 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	if unkept != nil {
-		e.eventsUnkept(unkept)
+		e.tell(event.Event{Kind: event.EventsFault, Severity: event.Warning, Once: true,
+			Text: "not all that happened before this start could be read: " + unkept.Error()})
 	}
 	if opts.Forgetful != nil {
 		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,

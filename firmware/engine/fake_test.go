@@ -39,6 +39,7 @@ type fakeKernel struct {
 	cuts     []dataplane.Mark
 	tries    int
 	refuses  bool
+	cutErr   error
 	lost     bool // somebody else removed all of it
 }
 
@@ -121,6 +122,9 @@ func (k *fakeKernel) Bindings() ([]dataplane.Binding, error) {
 
 func (k *fakeKernel) Cut(marks ...dataplane.Mark) (int, error) {
 	k.cuts = append(k.cuts, marks...)
+	if k.cutErr != nil {
+		return 0, k.cutErr
+	}
 	return 2 * len(marks), nil
 }
 

@@ -155,7 +155,7 @@ func (e *Engine) refresh(renew []dataplane.Binding, whose string) {
 		return
 	}
 	if err := e.opts.Kernel.Refresh(renew); err != nil {
-		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Once: true,
 			Text: fmt.Sprintf("the windows of %s %s could not be renewed: %v", count(len(renew), "MFD"), whose, err)})
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -94,8 +95,15 @@ func (e *Engine) judge(m *member) {
 	case s.Health == api.Checking, was == api.Checking && s.Health == api.Up:
 		severity = event.Info
 	}
+	told, more := true, ""
+	if severity == event.Info {
+		told, more = m.murmur.tell(now)
+	}
+	if !told {
+		return
+	}
 	e.tell(event.Event{Kind: event.NodeHealth, Severity: severity, Group: m.group.Name, Node: m.Name, State: string(s.Health),
-		Text: fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason), Evidence: m.evidence(s)})
+		Text: fmt.Sprintf("%s is %s: %s%s", m.Name, s.Health, s.Reason, more), Evidence: m.evidence(s)})
 }
 
 // serviceOf names what listens on a checked port, in the words of the requirement's
@@ -153,6 +161,11 @@ func groupVerdict(g *group) (state api.BoxState, reason string, final bool) {
 	return api.OK, fmt.Sprintf("all %d nodes serve", serving), final
 }
 
+// serves reports whether MFDs can be dealt to a node of the group.
+func (g *group) serves() bool {
+	return slices.ContainsFunc(g.policy.Nodes(), func(n balance.NodeState) bool { return n.Serving })
+}
+
 // lastResort says why no node takes MFDs, and what is tried. A Starting node is not
 // taken before its time (requirement: "Node shall not be considered up immediately
 // but after defined time"): a server that accepts before it can serve loses jobs,
@@ -187,15 +200,16 @@ func (e *Engine) verdicts() {
 	}
 	for _, g := range e.groups {
 		state, reason, final := groupVerdict(g)
-		if away := e.unreached(g, now); away != "" && now.Sub(e.startedAt) >= settlingIn {
+		if away := e.unreached(g, now); away != "" {
 			state, reason = api.NothingServing, away
 		}
+		e.tellReach(g, now)
 		if g.state.state != state {
 			g.state.state, g.state.since = state, now
 		}
 		if final && g.told != state {
 			g.told = state
-			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(state), Group: g.Name, State: string(state),
+			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(g, state), Group: g.Name, State: string(state),
 				Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
 		}
 		g.state.reason = reason
@@ -217,11 +231,11 @@ func (e *Engine) verdicts() {
 	e.box = worst
 }
 
-func severityOf(s api.BoxState) string {
-	switch s {
-	case api.NothingServing:
+func severityOf(g *group, s api.BoxState) string {
+	switch {
+	case s == api.NothingServing:
 		return event.Alert
-	case api.NoSpare:
+	case s == api.NoSpare && len(g.members) > 1:
 		return event.Warning
 	}
 	return event.Notice

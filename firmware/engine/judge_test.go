@@ -121,4 +121,10 @@ func TestRestartsOfDaemonsAreToldWithTheirReason(t *testing.T) {
 	b.restart()
 	b.pass(time.Second)
 	b.wantTold(event.ServiceRestarted, "webd was restarted (3 times")
+	if err := b.log.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	b.restart() // remembers what was told
+	b.pass(time.Second)
+	b.wantTold(event.ServiceRestarted, "webd was restarted (3 times")
 }

@@ -206,7 +206,7 @@ func (e *Engine) cut(m *member) {
 	n, err := e.opts.Kernel.Cut(dataplane.Mark(m.id))
 	switch {
 	case err != nil:
-		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Warning, Group: m.group.Name, Node: m.Name,
+		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Warning, Group: m.group.Name, Node: m.Name, Once: true,
 			Text: "open connections to " + m.Name + " could not be cut; MFDs notice by their own time-outs: " + err.Error()})
 	case n > 0:
 		e.tell(event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Count: n,

@@ -125,11 +125,15 @@ func (j judged) text() string { return string(j.state) + ": " + j.reason }
 // tick does what time alone brings about.
 func (e *Engine) tick() {
 	now := e.opts.Now()
-	for _, m := range e.members {
-		if m.machine.Tick(now) {
-			e.judge(m)
+	for _, g := range e.groups {
+		needed := !g.serves()
+		for _, m := range g.members {
+			m.machine.Need(needed)
+			if m.machine.Tick(now) {
+				e.judge(m)
+			}
+			e.follow(m, now)
 		}
-		e.follow(m, now)
 	}
 	for _, g := range e.groups {
 		for _, id := range g.policy.Emptied(now) {

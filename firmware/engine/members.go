@@ -78,10 +78,13 @@ func (e *Engine) start() error {
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
 		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
+	if wrong == nil {
+		e.report(e.book.Keep(e.configured, now)...)
+	}
 	e.checkUpDelays()
 	e.tellPlain()
 	if journalErr != nil {
-		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning,
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning, Once: true,
 			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
 	}
 	e.publish()
@@ -181,6 +184,10 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		if g == nil {
 			g = &group{}
 		}
+		renamed := g.Name != gc.Name
+		if renamed {
+			g.told, g.away, g.claimed = "", false, false // its state is told anew under the new name
+		}
 		g.Group, g.members = gc, nil
 		var specs []balance.Spec
 		for _, nc := range gc.Nodes {
@@ -199,6 +206,9 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 				m = &member{machine: health.NewMachineFrom(rule(gc, nc), api.Unknown, now)}
 			default:
 				m = &member{machine: health.NewMachine(rule(gc, nc), now)}
+			}
+			if renamed || m.Name != nc.Name {
+				m.health = ""
 			}
 			m.Node, m.id, m.group = nc, id, g
 			g.members = append(g.members, m)

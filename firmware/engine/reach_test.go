@@ -75,3 +75,36 @@ func TestNobodyPrintsThroughAnAddressThatAnotherMachineHas(t *testing.T) {
 		t.Errorf("once it is held: %s: %s", s.Box.State, s.Box.Reason)
 	}
 }
+
+func TestCableThatIsOutIsThatOfTheServiceInterface(t *testing.T) {
+	for name, tt := range map[string]struct {
+		nics []api.Interface
+		want string
+	}{
+		"nothing known":      {nil, ""},
+		"cable in":           {[]api.Interface{{Role: "service", Name: "end0", Carrier: true}}, ""},
+		"cable out":          {[]api.Interface{{Role: "service", Name: "end0"}, {Role: "management", Name: "end1", Carrier: true}}, "the service interface end0 of this box has no cable, or the other end is off"},
+		"management out":     {[]api.Interface{{Role: "service", Name: "end0", Carrier: true}, {Role: "management", Name: "end1"}}, ""},
+		"service not in use": {[]api.Interface{{Role: "service", Name: "end0", Disabled: true}}, ""},
+	} {
+		if got := cableOut(api.Network{Interfaces: tt.nics}); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestAddressThatAnotherMachineClaimsIsAnIncidentUntilItIsGivenUp(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.pass(settlingIn)
+	b.reach(map[netip.Addr]api.Hold{vip: {State: api.Disputed, Reason: "02:00:5e:10:00:07 claims it"}}, "")
+	b.pass(time.Second)
+	if l := b.last().Incidents; len(l) != 1 || l[0].Title != "Another machine claims the virtual address of group print" || !strings.Contains(l[0].Cause, "02:00:5e:10:00:07") {
+		t.Errorf("%+v", l)
+	}
+	b.reach(map[netip.Addr]api.Hold{vip: {State: api.Held}}, "")
+	b.pass(time.Second)
+	if l := b.last().Incidents; len(l) != 0 {
+		t.Errorf("%+v", l)
+	}
+}

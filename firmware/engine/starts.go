@@ -173,12 +173,21 @@ func tooShort(m *member, a health.Advice) string {
 }
 
 // checkUpDelays tells of nodes whose configured up-delay is shorter than what was
-// measured before, once for each delay.
+// measured before, once for each delay, and of those that are long enough now.
 func (e *Engine) checkUpDelays() {
 	for _, g := range e.groups {
 		for _, m := range g.members {
 			a := health.Advise(e.starts.starts[m.Address], g.Checks.UpDelay)
-			if a.Longest <= g.Checks.UpDelay || e.starts.warned[m.Address] == g.Checks.UpDelay {
+			told, before := e.starts.warned[m.Address]
+			if a.Longest <= g.Checks.UpDelay {
+				if before {
+					delete(e.starts.warned, m.Address)
+					e.tell(event.Event{Kind: event.NodeStart, Severity: event.Notice, Group: g.Name, Node: m.Name,
+						Text: fmt.Sprintf("up_delay of group %s, %v, is as long as %s has needed to start", g.Name, g.Checks.UpDelay, m.Name)})
+				}
+				continue
+			}
+			if told == g.Checks.UpDelay {
 				continue
 			}
 			e.starts.warned[m.Address] = g.Checks.UpDelay

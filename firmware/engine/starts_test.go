@@ -69,7 +69,8 @@ func TestServerThatNeedsLongerThanTheUpDelayIsAWarning(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if told := b.told(event.NodeStart); len(told) != 4 || !strings.HasPrefix(told[3], "warning: A has needed up to 100.0 s to start, and up_delay of group print is only 1m30s") {
+	if told := b.told(event.NodeStart); len(told) != 5 || told[3] != "notice: up_delay of group print, 2m30s, is as long as A has needed to start" ||
+		!strings.HasPrefix(told[4], "warning: A has needed up to 100.0 s to start, and up_delay of group print is only 1m30s") {
 		t.Errorf("after a change to a shorter one: %s", strings.Join(told, "\n"))
 	}
 }

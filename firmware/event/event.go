@@ -4,7 +4,8 @@ package event
 
 import "spoolgate/firmware/api"
 
-// Kinds of events. The first word is what it happened to.
+// Kinds of events. The first word is what it happened to. That an MFD is bound at its
+// first contact is none: a site has hundreds an hour, and who is where is asked for.
 const (
 	Started          = "balancer.started"  // this daemon began, and what it found
 	ConfigChanged    = "config.changed"    //
@@ -17,6 +18,8 @@ const (
 	NodeStart        = "node.start"        // a node started, and how long it took
 	NodeStubborn     = "node.stubborn"     // repeats its SYN-ACK after our RST
 	GroupState       = "group.state"       // OK, No spare, Nothing serving
+	GroupUnreached   = "group.unreached"   // MFDs do not reach the box at the group's virtual address
+	GroupDisputed    = "group.disputed"    // another machine claims the virtual address, too
 	ClientMoved      = "client.moved"      // an MFD changed nodes, and why
 	ClientForgotten  = "client.forgotten"  //
 	ClientFault      = "client.fault"      // an MFD changed nodes for no known reason

@@ -2,7 +2,6 @@ package event
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 type Log struct {
 	now     func() time.Time
 	journal *Journal // nil: in memory only
+	unkept  int      // reports that the last write left out; belongs to Keep
 	size    int
 
 	mu      sync.Mutex
@@ -23,6 +23,7 @@ type Log struct {
 	changed chan struct{}
 	pending []api.Report // not on the medium yet
 	urgent  bool         // one of them shall not wait
+	begun   int          // incidents that begin with them
 	wake    chan struct{}
 }
 
@@ -33,15 +34,15 @@ func NewLog(size int, now func() time.Time) *Log {
 
 // OpenLog goes on with the journal in a folder, which is made if need be. Where it
 // can't, the log is in memory only, and the error says why.
-func OpenLog(dir string, size int, now func() time.Time) (*Log, error) {
+func OpenLog(dir string, size int, now func() time.Time) (*Log, History, error) {
 	l := NewLog(size, now)
-	journal, kept, next, err := OpenJournal(dir, size)
+	journal, h, err := OpenJournal(dir, size)
 	if journal == nil {
-		return l, err
+		return l, h, err
 	}
-	l.journal, l.next = journal, next
-	l.ring = kept[max(0, len(kept)-size):]
-	return l, err
+	h.Reports = h.Reports[max(0, len(h.Reports)-size):]
+	l.journal, l.ring, l.next = journal, h.Reports, h.next
+	return l, h, err
 }
 
 // Kept are the reports that are in memory, oldest first.
@@ -56,16 +57,19 @@ func (l *Log) Add(r api.Report) api.Report {
 	defer l.mu.Unlock()
 	r.Event.Seq, r.Event.Time = l.next, l.now()
 	l.next++
-	if len(l.ring) >= l.size {
+	if len(l.ring) >= l.size+l.size/4 {
 		// Now and then, so that it costs nothing to speak of.
-		l.ring = append(make([]api.Report, 0, l.size+l.size/4), l.ring[len(l.ring)-l.size+1:]...)
+		l.ring = append(make([]api.Report, 0, l.size+l.size/4+1), l.ring[len(l.ring)-l.size+1:]...)
 	}
 	l.ring = append(l.ring, r)
 	close(l.changed)
 	l.changed = make(chan struct{})
 	if l.journal != nil {
 		l.pending = append(l.pending, r)
-		l.urgent = l.urgent || r.Event.Severity == Warning || r.Event.Severity == Alert || r.Phase == api.Clear
+		if r.Phase == api.Begin {
+			l.begun++
+		}
+		l.urgent = l.urgent || r.Event.Severity == Warning || r.Event.Severity == Alert || essential(r)
 		if l.urgent || len(l.pending) >= mostPending {
 			select {
 			case l.wake <- struct{}{}:
@@ -107,83 +111,4 @@ func (l *Log) Follow(ctx context.Context, seq uint64) iter.Seq[api.Report] {
 			}
 		}
 	}
-}
-
-// How often the medium is written to, which is flash and wears out. What is no
-// trouble waits for a minute. What is gets there at once, but in a storm of it only
-// every ten seconds: at most some 360 writes an hour, of a block or two each.
-const (
-	lazily      = time.Minute
-	gathering   = 100 * time.Millisecond
-	stormPause  = 10 * time.Second
-	stormAfter  = 30 // writes within stormWindow
-	stormWindow = 10 * time.Minute
-	mostPending = 256
-)
-
-// Keep writes to the medium what is added, until ctx ends and all is written. It
-// tells each failure, and the first success after one.
-func (l *Log) Keep(ctx context.Context, tell func(error)) {
-	if l.journal == nil {
-		return
-	}
-	var writes []time.Time
-	failed := false
-	lazy := time.NewTicker(lazily)
-	defer lazy.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			if err := errors.Join(l.write(), l.close()); err != nil {
-				tell(err)
-			}
-			return
-		case <-lazy.C:
-		case <-l.wake:
-			pause := gathering
-			for len(writes) > 0 && time.Since(writes[0]) > stormWindow {
-				writes = writes[1:]
-			}
-			if len(writes) >= stormAfter {
-				pause = stormPause
-			}
-			select {
-			case <-ctx.Done():
-				continue
-			case <-time.After(pause):
-			}
-			writes = append(writes, time.Now())
-		}
-		err := l.write()
-		if err != nil || failed {
-			tell(err)
-		}
-		failed = err != nil
-	}
-}
-
-// write writes what is pending. What fails stays pending, as much as is kept.
-func (l *Log) write() error {
-	l.mu.Lock()
-	batch := l.pending
-	l.pending, l.urgent = nil, false
-	l.mu.Unlock()
-	if len(batch) == 0 {
-		return nil
-	}
-	err := l.journal.Append(batch)
-	if err != nil {
-		l.mu.Lock()
-		l.pending = append(batch, l.pending...)
-		l.pending = l.pending[max(0, len(l.pending)-l.size):]
-		l.mu.Unlock()
-	}
-	return err
-}
-
-func (l *Log) close() error {
-	l.mu.Lock()
-	next := l.next
-	l.mu.Unlock()
-	return l.journal.Close(next)
 }

@@ -43,3 +43,38 @@ func TestNodeThatFlapsIsHeldBackLongerEachTime(t *testing.T) {
 		t.Errorf("after a long steady time it is held back for %v", got)
 	}
 }
+
+func TestNodeThatNobodyCanReplaceIsNotHeldBack(t *testing.T) {
+	w := start(t).round(api.Open, api.Open, api.Up)
+	for range 3 {
+		w.heldBackFor()
+	}
+	w.m.Need(true)
+	got, reason := w.heldBackFor()
+	if got > rule.UpDelay+2*rule.Interval || !strings.Contains(reason, "it went Down 4 times since 12:00:15, and is not held back for longer because no other node serves") {
+		t.Errorf("held back for %v: %s", got, reason)
+	}
+	// The other one comes while it waits, and goes again.
+	w.rounds(2, api.Refused, api.Refused, api.Checking).round(api.Refused, api.Refused, api.Down)
+	w.m.Need(false)
+	w.rounds(30, api.Open, api.Open, api.Starting).reason("held back for 16m0s")
+	w.m.Need(true)
+	w.m.Tick(w.now)
+	if s := w.m.Status(); s.Health != api.Up {
+		t.Errorf("it has answered for the up-delay and is needed: %s: %s", s.Health, s.Reason)
+	}
+}
+
+func TestNobodyIsHeldBackForLongerThanAnHourUnlessItStartsForSoLong(t *testing.T) {
+	for delay, want := range map[time.Duration]time.Duration{
+		3 * time.Minute: 24 * time.Minute, 20 * time.Minute: time.Hour, 2 * time.Hour: 2 * time.Hour,
+	} {
+		f := flaps{serving: noon}
+		for range 20 {
+			f.fell(noon, delay)
+		}
+		if got := f.delay(delay); got != want {
+			t.Errorf("up-delay %v: held back for %v, want %v", delay, got, want)
+		}
+	}
+}

@@ -56,7 +56,8 @@ type Status struct {
 //	          services answer at once was there before the switch let the box in.
 //	Starting  all ports answered, the up-delay runs. A failure stops it; it starts
 //	          anew when all ports answer again. Down after the misses. For a node that
-//	          goes Down over and over the delay is longer each time (flap.go).
+//	          goes Down over and over the delay is longer each time, while another
+//	          node serves (flap.go).
 //	Up        serves.
 //	Checking  was Up, at least one port missed, fewer times than the misses: serves.
 //	Down      a port missed that many times in a row. Starting when all ports answer.
@@ -74,10 +75,10 @@ type Machine struct {
 
 	health  api.Health
 	since   time.Time
-	why     string      // of Up: how it came to be
-	first   bool        // the first-probe rule still holds
-	falls   []time.Time // into Down while it served, the recent ones: see flap.go
-	answers time.Time   // all ports answer since; zero when they do not
+	why     string    // of Up: how it came to be
+	first   bool      // the first-probe rule still holds
+	flaps   flaps     // see flap.go
+	answers time.Time // all ports answer since; zero when they do not
 	hold    Verdict
 	now     time.Time // of the last call
 
@@ -98,7 +99,7 @@ func NewMachine(rule Rule, now time.Time) *Machine {
 // delay anew. Unknown stays, without the right to be Up at its first probe: the
 // probe may have been missed before.
 func NewMachineFrom(rule Rule, prior api.Health, now time.Time) *Machine {
-	m := &Machine{health: api.Unknown, since: now, now: now}
+	m := &Machine{health: api.Unknown, since: now, now: now, flaps: flaps{serving: now}}
 	switch prior {
 	case api.Up, api.Checking, api.Down, api.Starting:
 		m.health = prior
@@ -193,7 +194,7 @@ func (m *Machine) step(now time.Time) (changed bool) {
 	case api.Up, api.Checking:
 		switch {
 		case down && (certain || !m.held(now)):
-			m.fell(now)
+			m.flaps.fell(now, m.rule.UpDelay)
 			m.become(api.Down, now)
 		case m.ailing() && m.health == api.Up:
 			m.become(api.Checking, now)
@@ -234,6 +235,9 @@ func (m *Machine) start(now time.Time) {
 }
 
 func (m *Machine) become(h api.Health, now time.Time) {
+	if serves(h) && !serves(m.health) {
+		m.flaps.serving = now
+	}
 	m.health, m.since, m.answers = h, now, time.Time{}
 }
 

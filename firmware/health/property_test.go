@@ -38,6 +38,7 @@ func promises(t *rapid.T) {
 		switch rapid.IntRange(0, 9).Draw(t, "what") {
 		case 0:
 			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Second)
+			m.Need(rapid.Bool().Draw(t, "needed"))
 			changed = m.Tick(now)
 		case 1:
 			deaf = rapid.Bool().Draw(t, "deaf")

@@ -56,7 +56,7 @@ func (m *Machine) reason() string {
 		return worst.sentence() + m.missed(worst)
 	case api.Starting:
 		if s := m.silentService(); worst == nil && s != nil {
-			return fmt.Sprintf("%s: the up-delay of %v starts anew when all services run", s.sentence(), m.rule.UpDelay)
+			return fmt.Sprintf("%s: the up-delay of %v starts anew when all services run", s.sentence(), m.upDelay()) + m.heldBack()
 		}
 		if worst != nil {
 			return fmt.Sprintf("%s: the up-delay of %v starts anew when all ports answer", worst.sentence(), m.upDelay()) + m.heldBack()

@@ -26,8 +26,8 @@ type Verdict struct {
 //
 // Two nodes or more that were fine and fall silent within one round are
 // suspicious. One node alone is not: nothing tells it apart from that node's own
-// end. A refused connection ends all doubt, as it proves the way there and back.
-// Two nodes that really lose power in the same round look the same as a pulled
+// end, unless the box has no cable (Blame). A refused connection ends all doubt, as
+// it proves the way there and back. Two nodes that really lose power in the same round look the same as a pulled
 // cable; then the plan is held for the up-delay (Machine.Hold), and MFDs get no
 // answer from nodes that have none to give.
 type Suspicion struct {
@@ -35,7 +35,9 @@ type Suspicion struct {
 	targets map[netip.AddrPort]*sighting
 	first   time.Time // observation
 	last    time.Time
-	heard   bool // somebody has answered
+	heard   bool      // somebody has answered
+	blamed  string    // what is known to be wrong with the box; empty for nothing
+	freed   time.Time // certain trouble of the box lasted until; zero once somebody answered
 }
 
 // deafFor is how long a switch may take to forward what a box sends that has just
@@ -88,15 +90,38 @@ func (s *Suspicion) Keep(targets []netip.AddrPort, round time.Duration) {
 	s.round, s.targets = round, kept
 }
 
-// Verdict judges what was observed so far. It ends with the first probe that is
-// answered.
+// Blame says what is known to be wrong with the box itself, such as a cable that is
+// out; empty when that is over. It makes silence certainly the box's own, of however
+// few nodes.
+func (s *Suspicion) Blame(why string) { s.blamed = why }
+
+// Verdict judges what was observed so far. A doubt ends with the first probe that is
+// answered. Certain trouble of the box leaves a doubt behind for a while: the cable is
+// in again, and the switch does not forward yet.
 func (s *Suspicion) Verdict() Verdict {
+	v, silent, lost := s.judge()
+	switch {
+	case !silent:
+		s.freed = time.Time{}
+	case v.Certain:
+		s.freed = s.last
+	case v.Suspect && v.Since.Before(s.freed):
+		v.Since = s.freed
+	case !v.Suspect && !v.Deaf && lost && s.last.Sub(s.freed) < deafFor:
+		v = Verdict{Suspect: true, Since: s.freed, Reason: "this box could not send probes until " + clock(s.freed) + ", and nobody answers yet: the switch may not forward"}
+	}
+	return v
+}
+
+// judge reports, beside its verdict, whether nobody answers, and whether one of the
+// silent ones was fine before.
+func (s *Suspicion) judge() (v Verdict, silent, lost bool) {
 	own := len(s.targets) > 0
 	var latest time.Time
 	turned := map[netip.Addr]time.Time{} // nodes that were fine, and their first failure
 	for at, t := range s.targets {
 		if t.failing.IsZero() {
-			return Verdict{}
+			return Verdict{}, false, false
 		}
 		own = own && ownTrouble(t.outcome)
 		if !t.fine {
@@ -123,14 +148,16 @@ func (s *Suspicion) Verdict() Verdict {
 	}
 	switch {
 	case !own && !s.heard && len(s.targets) > 0 && s.last.Sub(s.first) < deafFor:
-		return Verdict{Deaf: true, Since: s.first}
+		v = Verdict{Deaf: true, Since: s.first}
+	case s.blamed != "" && len(s.targets) > 0:
+		v = Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: s.blamed}
 	case own:
-		return Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: "this box cannot send probes at all: look at its own cable, address and gateway"}
+		v = Verdict{Suspect: true, Certain: true, Since: s.earliest(), Reason: "this box cannot send probes at all: look at its own cable, address and gateway"}
 	case together >= 2:
-		return Verdict{Suspect: true, Since: since, Reason: fmt.Sprintf(
+		v = Verdict{Suspect: true, Since: since, Reason: fmt.Sprintf(
 			"%d nodes fell silent in the same round at %s, which is probably the network of this box: look at its cable, switch port and VLAN", together, clock(since))}
 	}
-	return Verdict{}
+	return v, len(s.targets) > 0, len(turned) > 0
 }
 
 func (s *Suspicion) earliest() (first time.Time) {

@@ -2,6 +2,7 @@ package health
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +189,45 @@ func TestNodesThatStayOffAreDownAfterAMinute(t *testing.T) {
 	if v := s.s.Verdict(); v.Deaf {
 		t.Errorf("%+v", v)
 	}
+}
+
+// The cable is out for longer than a server takes to start, and nothing was wrong with
+// the nodes. When it is in again they have the time that a switch needs.
+func TestCableThatIsBackLeavesTimeToAnswer(t *testing.T) {
+	for n, answersAfter := range map[int]int{1: 10, 3: 20} { // rounds of 5 s
+		s := newSite(t, n)
+		all := func(o api.Outcome, h api.Health) {
+			s.round(slices.Repeat(outcomes{o}, n), slices.Repeat([]api.Health{h}, n)...)
+		}
+		all(api.Open, api.Up)
+		s.s.Blame("the cable is out")
+		for range 100 {
+			all(api.TimedOut, api.Checking)
+		}
+		if v := s.s.Verdict(); !v.Certain || v.Reason != "the cable is out" {
+			t.Errorf("%d nodes: %+v", n, v)
+		}
+		s.s.Blame("")
+		for range answersAfter {
+			all(api.TimedOut, api.Checking)
+		}
+		all(api.Open, api.Up)
+		if v := s.s.Verdict(); v.Suspect {
+			t.Errorf("%d nodes: the doubt outlives an answer: %+v", n, v)
+		}
+	}
+}
+
+func TestNodeThatStaysSilentAfterTheCableIsBackGoesDown(t *testing.T) {
+	s := newSite(t, 1)
+	s.round(outcomes{api.Open}, api.Up)
+	s.s.Blame("the cable is out")
+	for range 100 {
+		s.round(outcomes{api.TimedOut}, api.Checking)
+	}
+	s.s.Blame("")
+	for range 12 + 1 { // a minute, and then three misses of its own
+		s.round(outcomes{api.TimedOut}, api.Checking)
+	}
+	s.round(outcomes{api.TimedOut}, api.Down)
 }

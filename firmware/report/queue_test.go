@@ -29,6 +29,11 @@ func ofIncident(seq, id uint64, phase api.Phase, severity string) api.Report {
 	return r
 }
 
+func graver(r api.Report) api.Report {
+	r.Raised = true
+	return r
+}
+
 // drain delivers all that waits and returns its numbers; 0 stands for a notice that
 // reports were missed.
 func drain(q *Queue) (numbers []uint64) {
@@ -70,6 +75,7 @@ func TestReceiverHearsFromItsSeverityOn(t *testing.T) {
 		"update to a log":                         {everything, knows, ofIncident(1, 1, api.Update, "alert"), true},
 		"begin to a person":                       {few, knowsNot, ofIncident(1, 1, api.Begin, "warning"), true},
 		"begin of a trifle":                       {few, knowsNot, ofIncident(1, 1, api.Begin, "notice"), false},
+		"update that makes it graver":             {few, knows, graver(ofIncident(1, 1, api.Update, "alert")), true},
 		"update to a person":                      {few, knows, ofIncident(1, 1, api.Update, "alert"), false},
 		"update that makes a trifle an alert":     {few, knowsNot, ofIncident(1, 1, api.Update, "alert"), true},
 		"digest to a person":                      {few, knows, ofIncident(1, 1, api.Digest, "warning"), true},

@@ -18,7 +18,8 @@ const (
 type wish struct {
 	least config.Least
 	// steps are all that happens; without, each incident is told when it becomes
-	// bad enough, summed up when it comes and goes, and told to be over.
+	// bad enough and when it becomes graver, summed up when it comes and goes, and
+	// told to be over.
 	steps bool
 }
 
@@ -33,7 +34,7 @@ func (w wish) wants(r api.Report, told func(id uint64) bool) bool {
 	}
 	switch r.Phase {
 	case api.Update:
-		return !told(r.Incident.ID)
+		return r.Raised || !told(r.Incident.ID)
 	case api.Clear:
 		return told(r.Incident.ID)
 	}

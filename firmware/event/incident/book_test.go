@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -23,7 +24,7 @@ type story struct {
 }
 
 func tell(t *testing.T) *story {
-	return &story{T: t, book: NewBook(DefaultPace(), nil, start), now: start}
+	return &story{T: t, book: NewBook(DefaultPace(), event.History{}, start), now: start}
 }
 
 func (s *story) note(reports ...api.Report) {
@@ -55,9 +56,11 @@ func (s *story) node(name string, h api.Health) *story {
 	return s.take(api.Event{Kind: event.NodeHealth, Severity: severity, Group: "print", Node: name, State: string(h), Text: name + " is " + string(h)})
 }
 
-func (s *story) group(state api.BoxState) *story {
+func (s *story) group(state api.BoxState) *story { return s.take(groupEvent(state)) }
+
+func groupEvent(state api.BoxState) api.Event {
 	severity := map[api.BoxState]string{api.OK: event.Notice, api.NoSpare: event.Warning, api.NothingServing: event.Alert}[state]
-	return s.take(api.Event{Kind: event.GroupState, Severity: severity, Group: "print", State: string(state), Text: "group print: " + string(state)})
+	return api.Event{Kind: event.GroupState, Severity: severity, Group: "print", State: string(state), Text: "group print: " + string(state)}
 }
 
 func (s *story) suspects(severity string) *story {
@@ -90,22 +93,54 @@ func TestDeadNodeIsOneIncidentWithAllThatFollowsFromIt(t *testing.T) {
 	s.take(api.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: "print", Node: "B", From: "A", Count: 61, Text: "61 MFDs now on B"})
 	s.take(api.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: "print", Node: "B", From: "A", Count: 2, Text: "2 MFDs now on B"})
 	i := s.open(1)[0]
-	if i.Moved != 63 || i.Cause != "A is Down" || i.Do == "" || len(i.Evidence) != 5 || i.Severity != event.Warning {
+	if i.Moved != 63 || i.Cause != "A is Down" || i.Do == "" || len(i.Evidence) != 3 || i.Severity != event.Warning {
 		t.Errorf("%+v", i)
 	}
-	s.pass(time.Hour).node("A", api.Starting).pass(3*time.Minute).node("A", api.Up).group(api.OK).pass(time.Hour)
+	s.pass(time.Hour).node("A", api.Starting).pass(3 * time.Minute)
+	// The group follows its node a moment later.
+	s.node("A", api.Up).pass(time.Second).group(api.OK).pass(time.Hour)
 	s.want(downA, "clear 1 warning Node A of group print is Down").open(0)
 }
 
 func TestLastNodeMakesTheIncidentAnAlert(t *testing.T) {
-	s := tell(t).node("A", api.Down).group(api.NoSpare).node("B", api.Down).group(api.NothingServing)
-	if open := s.open(2); open[0].Node != "B" || open[0].Severity != event.Alert || open[1].Severity != event.Warning {
+	s := tell(t).node("A", api.Down).group(api.NoSpare).node("B", api.Down)
+	r := s.book.Take(groupEvent(api.NothingServing), s.now)
+	if !r.Raised || r.Phase != api.Update || r.Incident.Severity != event.Alert {
+		t.Errorf("that nobody is served is told as %+v", r)
+	}
+	if open := s.open(2); open[0].Node != "B" || open[1].Severity != event.Warning {
 		t.Errorf("%+v", open)
+	}
+	if r := s.book.Take(groupEvent(api.NothingServing), s.now); r.Raised {
+		t.Error("it is told as news again")
 	}
 	s.node("B", api.Up).group(api.NoSpare).pass(time.Minute)
 	if open := s.open(1); open[0].Node != "A" || open[0].Severity != event.Warning {
 		t.Errorf("%+v", open)
 	}
+}
+
+// A group that nobody reaches has another cause than a node that is Down.
+func TestAddressThatAnotherMachineHasIsItsOwnIncident(t *testing.T) {
+	s := tell(t).node("A", api.Down).group(api.NoSpare).pass(time.Minute)
+	unreached := func(severity string) *story {
+		return s.take(api.Event{Kind: event.GroupUnreached, Severity: severity, Group: "print", Text: "the machine 02:00:5e:10:00:07 has it"})
+	}
+	unreached(event.Alert).group(api.NothingServing).pass(time.Minute)
+	const conflict = "MFDs do not reach group print at its virtual address"
+	s.want(downA, "begin 2 alert "+conflict)
+	if open := s.open(2); open[1].Node != "A" || open[1].Severity != event.Warning {
+		t.Errorf("%+v", open)
+	}
+	unreached(event.Notice).group(api.NoSpare).pass(time.Minute).node("A", api.Up).group(api.OK).pass(time.Minute)
+	s.want(downA, "begin 2 alert "+conflict, "clear 2 alert "+conflict, "clear 1 warning Node A of group print is Down").open(0)
+}
+
+func TestOneNodeWithoutASpareIsNoTrouble(t *testing.T) {
+	s := tell(t)
+	alone := api.Event{Kind: event.GroupState, Severity: event.Notice, Group: "print", State: string(api.NoSpare), Text: "only one node is configured"}
+	s.take(alone).pass(time.Hour).want().node("A", api.Down).group(api.NothingServing).pass(time.Minute).node("A", api.Up).take(alone).pass(time.Hour)
+	s.want(downA, "clear 1 alert Node A of group print is Down").open(0)
 }
 
 func TestDrainedNodeThatLeavesNoSpareIsAnIncidentOfTheGroup(t *testing.T) {
@@ -121,41 +156,108 @@ func TestWhatIsStillWrongIsToldWhenItsCauseIsOver(t *testing.T) {
 	s.pass(time.Minute).want(downA, "clear 1 warning Node A of group print is Down", "begin 2 warning Group print has no spare node")
 }
 
+// The box hears nobody for longer than its nodes are believed. When the cable is back
+// they answer one after the other, and serve after their up-delay: until then nobody
+// prints, and it is one trouble.
 func TestPulledCableOfTheBoxIsOneIncident(t *testing.T) {
 	s := tell(t).suspects(event.Alert).pass(3*time.Minute).node("A", api.Down).node("B", api.Down).group(api.NothingServing).pass(time.Minute)
-	s.want("begin 1 alert This box reaches none of its nodes").open(1)
-	s.suspects(event.Notice).node("A", api.Starting).pass(3*time.Minute).node("A", api.Up).group(api.NoSpare).pass(time.Minute)
-	// B stays away: that is its own trouble now.
-	if open := s.open(1); open[0].Node != "B" {
+	const cable = "This box reaches none of its nodes"
+	s.want("begin 1 alert " + cable).open(1)
+	s.suspects(event.Notice).pass(time.Second).node("A", api.Starting).pass(4*time.Second).node("B", api.Starting).pass(3 * time.Minute)
+	s.want("begin 1 alert " + cable).open(1)
+	s.node("A", api.Up).pass(time.Second).group(api.NoSpare).pass(4*time.Second).node("B", api.Up).pass(time.Second).group(api.OK).pass(time.Hour)
+	s.want("begin 1 alert "+cable, "clear 1 alert "+cable).open(0)
+}
+
+func TestShortSilenceOfAllIsOverAtOnce(t *testing.T) {
+	tell(t).suspects(event.Alert).pass(10*time.Second).suspects(event.Notice).pass(time.Second).
+		want("begin 1 alert This box reaches none of its nodes", "clear 1 alert This box reaches none of its nodes")
+}
+
+func TestNodeThatStaysAwayAfterTheCableIsBackIsItsOwnTrouble(t *testing.T) {
+	s := tell(t).suspects(event.Alert).pass(3*time.Minute).node("A", api.Down).node("B", api.Down).node("C", api.Down).group(api.NothingServing)
+	s.suspects(event.Notice).node("A", api.Starting).node("C", api.Starting).pass(20 * time.Second).open(1)
+	s.node("C", api.Down).pass(20 * time.Second) // C answered, and fell silent again
+	if open := s.open(3); open[1].Node != "C" || open[2].Node != "B" {
+		t.Errorf("%+v", open)
+	}
+	s.pass(3*time.Minute).node("A", api.Up).group(api.NoSpare).pass(time.Minute)
+	if open := s.open(2); open[0].Node != "C" || open[1].Node != "B" {
 		t.Errorf("%+v", open)
 	}
 }
 
-// ACCEPTANCE B9: a node that flaps makes a begin, a clear, summaries and a last
-// word, and not a message each time.
-func TestFlapBecomesADigest(t *testing.T) {
+const (
+	digestA = "digest 1 warning Node A of group print is Down"
+	clearA  = "clear 1 warning Node A of group print is Down"
+)
+
+// ACCEPTANCE B9: a node that flaps every 20 s for 10 minutes. It answers and falls
+// silent, and never for so long that it serves.
+func TestFlapWithinTheUpDelayBecomesADigest(t *testing.T) {
+	s := tell(t)
+	for range 30 {
+		s.node("A", api.Down).pass(10*time.Second).node("A", api.Starting).pass(10 * time.Second)
+	}
+	s.want(downA, digestA, digestA)
+	if i := s.open(1)[0]; i.Times != 30 {
+		t.Errorf("it came %d times", i.Times)
+	}
+	s.pass(3*time.Minute).node("A", api.Up).pass(5*time.Minute).want(downA, digestA, digestA).open(1)
+	s.pass(time.Hour).want(downA, digestA, digestA, clearA).open(0)
+}
+
+// A node that serves in between was told to be well again: that it is not is told at
+// once, and then only now and then.
+func TestFlapBeyondTheUpDelayBecomesADigest(t *testing.T) {
 	s := tell(t)
 	for range 30 {
 		s.node("A", api.Down).pass(10*time.Second).node("A", api.Up).pass(10 * time.Second)
 	}
-	again := "digest 1 warning Node A of group print is Down"
-	s.want(downA, "clear 1 warning Node A of group print is Down", again, again)
-	s.pass(time.Hour).want(downA, "clear 1 warning Node A of group print is Down", again, again, again, "clear 1 warning Node A of group print is Down").open(0)
-	s.pass(time.Hour).node("A", api.Down).open(1)
+	s.want(downA, clearA, digestA, digestA).pass(time.Hour).want(downA, clearA, digestA, digestA, clearA).open(0)
+	s.pass(time.Hour).node("A", api.Down)
 	if i := s.open(1)[0]; i.ID != 2 || i.Times != 1 {
 		t.Errorf("hours later it is told as %+v", i)
 	}
 }
 
+// A node that came back once and died again is Down: there is nothing to sum up.
+func TestSecondDeathIsToldOnceHoweverLongItLasts(t *testing.T) {
+	tell(t).node("A", api.Down).node("A", api.Up).pass(time.Minute).node("A", api.Down).pass(48*time.Hour).
+		want(downA, clearA, digestA)
+}
+
+func TestServerThatStumblesOnceWhileItStartsDoesNotFlap(t *testing.T) {
+	tell(t).node("A", api.Down).pass(time.Minute).node("A", api.Starting).pass(20*time.Second).node("A", api.Down).pass(time.Minute).
+		node("A", api.Starting).pass(3*time.Minute).node("A", api.Up).pass(time.Second).want(downA, clearA)
+}
+
 func TestRestartOfADaemonEndsByItself(t *testing.T) {
 	s := tell(t)
 	for range 3 {
-		s.take(api.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Text: "webd was restarted"}).pass(time.Minute)
+		s.take(api.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Program: "webd", Text: "webd was restarted"}).pass(time.Minute)
 	}
 	if i := s.open(1)[0]; i.Times != 3 {
 		t.Errorf("%+v", i)
 	}
-	s.pass(time.Hour).want("begin 1 warning A program of this box was started anew", "clear 1 warning A program of this box was started anew")
+	s.take(api.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Program: "netd", Text: "netd was restarted"}).pass(time.Hour)
+	webd, netd := " warning The program webd of this box was started anew", " warning The program netd of this box was started anew"
+	s.want("begin 1"+webd, "begin 2"+netd, "clear 1"+webd, "clear 2"+netd)
+}
+
+// That a port was never answered is news of a node that is Down, and its own trouble
+// only where the node serves without that port.
+func TestCheckThatWasNeverAnsweredBelongsToTheNodeThatIsDown(t *testing.T) {
+	never := api.Event{Kind: event.NodeCheck, Severity: event.Warning, Group: "print", Node: "A", Text: "node A has refused its checks on port 5555 ever since"}
+	s := tell(t).node("A", api.Down).take(never).pass(time.Minute)
+	if i := s.open(1)[0]; len(i.Evidence) != 2 || i.Evidence[1] != never.Text {
+		t.Errorf("%+v", i)
+	}
+	over := never
+	over.Severity = event.Notice
+	s.take(over).node("A", api.Up).pass(time.Minute).want(downA, clearA).open(0)
+	s.pass(time.Hour).take(never).open(1)
+	s.node("A", api.Down).take(over).node("A", api.Up).open(0)
 }
 
 func TestLesserEventOfTheSameKindEndsATrouble(t *testing.T) {
@@ -181,7 +283,7 @@ func TestRestartOfTheBalancerGoesOnWithWhatIsTrue(t *testing.T) {
 	} {
 		kept = append(kept, s.book.Take(ev, s.now))
 	}
-	s.book, s.told = NewBook(DefaultPace(), kept, s.now), nil
+	s.book, s.told = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 2}, s.now), nil
 	s.open(2)
 	// The node is still Down, which is the same incident; of the kernel nothing more is heard.
 	s.node("A", api.Down).pass(5 * time.Minute).want("clear 2 alert The kernel does not do what this box wants of it")
@@ -195,94 +297,160 @@ func TestRestartOfTheBalancerGoesOnWithWhatIsTrue(t *testing.T) {
 	}
 }
 
+// A trouble that no event ends is over by itself, as one of a cut that failed, unless
+// a lasting one of the same kind came on top of it.
+func TestTroubleThatNoEventEndsIsOverByItself(t *testing.T) {
+	fault := api.Event{Kind: event.KernelFault, Severity: event.Alert, Text: "windows could not be renewed", Once: true}
+	s := tell(t).take(fault).pass(5 * time.Minute).take(fault).pass(6 * time.Minute)
+	if i := s.open(1)[0]; i.Times != 2 {
+		t.Errorf("%+v", i)
+	}
+	s.pass(5 * time.Minute).open(0)
+	s = tell(t).take(fault)
+	fault.Once = false
+	s.take(fault).pass(time.Hour).open(1)
+	s.take(api.Event{Kind: event.KernelFault, Severity: event.Notice, Text: "takes changes again"}).open(0)
+}
+
+// The balancer is started anew while the box suspects itself, and never learns that it
+// was so.
+func TestSuspicionOfBeforeARestartExplainsNothingAndEnds(t *testing.T) {
+	s := tell(t)
+	kept := []api.Report{s.book.Take(api.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Text: "it is probably this box"}, s.now)}
+	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 101}, s.now)
+	s.node("A", api.Down).pass(3 * time.Minute)
+	s.want("begin 102 warning Node A of group print is Down", "clear 1 alert This box reaches none of its nodes")
+}
+
+// A journal may have lost the end of one incident and kept the next one of its kind.
+func TestIncidentWhoseEndWasLostIsTold(t *testing.T) {
+	s := tell(t)
+	first := s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now)
+	second := first
+	i := *first.Incident
+	i.ID = 2
+	second.Incident = &i
+	s.book = NewBook(DefaultPace(), event.History{Reports: []api.Report{second}, Open: []api.Incident{*first.Incident, i}}, s.now)
+	s.pass(time.Second).want(clearA)
+	if open := s.open(1); open[0].ID != 2 {
+		t.Errorf("%+v", open)
+	}
+}
+
+func TestEvidenceIsBounded(t *testing.T) {
+	s := tell(t)
+	for n := range 1000 {
+		s.take(api.Event{Kind: event.KernelFault, Severity: event.Alert, Text: fmt.Sprint(n, strings.Repeat(" ü", 3000))})
+	}
+	i := s.open(1)[0]
+	if len(i.Evidence) != mostEvidence || !strings.HasPrefix(i.Evidence[0], "0 ") || !strings.HasPrefix(i.Evidence[mostEvidence-1], "999 ") {
+		t.Errorf("%d lines, from %.10s", len(i.Evidence), i.Evidence[0])
+	}
+	for _, l := range append(i.Evidence, i.Cause) {
+		if len(l) > longestCause+3 || !utf8.ValidString(l) {
+			t.Errorf("a line of %d bytes: %.20s", len(l), l)
+		}
+	}
+}
+
 // Whatever happens: no incident is open twice, an end follows a beginning, all ends
 // when all is well, and messages to people are few.
-func TestNoStoryOpensTwiceOrNeverEnds(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		pace := DefaultPace()
-		b := NewBook(pace, nil, start)
-		now := start
-		open := map[uint64]bool{}
-		messages := map[uint64]int{}
-		var journal []api.Report
-		note := func(reports ...api.Report) {
-			for _, r := range reports {
-				journal = append(journal, r)
-				if r.Incident == nil {
-					continue
-				}
-				if r.Event.Incident != r.Incident.ID || r.Incident.Title == "" || r.Incident.Cause == "" {
-					rt.Fatalf("%+v", r)
-				}
-				switch r.Phase {
-				case api.Begin:
-					if open[r.Incident.ID] || messages[r.Incident.ID] > 0 {
-						rt.Fatalf("begins again: %+v", r.Incident)
-					}
-					open[r.Incident.ID] = true
-				case api.Clear:
-					if r.Incident.Open() {
-						rt.Fatalf("cleared and open: %+v", r.Incident)
-					}
-					open[r.Incident.ID] = false
-				default:
-					open[r.Incident.ID] = true
-				}
-				if r.Phase != api.Update {
-					messages[r.Incident.ID]++
-				}
-			}
-		}
-		health := rapid.SampledFrom([]api.Health{api.Up, api.Down, api.Starting, api.Checking})
-		state := rapid.SampledFrom([]api.BoxState{api.OK, api.NoSpare, api.NothingServing})
-		node := rapid.SampledFrom([]string{"A", "B"})
-		severity := rapid.SampledFrom([]string{event.Notice, event.Alert})
-		steps := rapid.IntRange(1, 150).Draw(rt, "steps")
-		for range steps {
-			ev := api.Event{Group: "print", Text: "x"}
-			switch rapid.IntRange(0, 6).Draw(rt, "what") {
-			case 0, 1:
-				h := health.Draw(rt, "health")
-				ev.Kind, ev.Node, ev.State, ev.Severity = event.NodeHealth, node.Draw(rt, "node"), string(h), event.Notice
-				if h == api.Down {
-					ev.Severity = event.Warning
-				}
-			case 2:
-				st := state.Draw(rt, "state")
-				ev.Kind, ev.State = event.GroupState, string(st)
-				ev.Severity = map[api.BoxState]string{api.OK: event.Notice, api.NoSpare: event.Warning, api.NothingServing: event.Alert}[st]
-			case 3:
-				ev.Kind, ev.Group, ev.Severity = event.BoxSuspicion, "", severity.Draw(rt, "severity")
-			case 4:
-				ev.Kind, ev.From, ev.Node, ev.Count, ev.Severity = event.ClientMoved, node.Draw(rt, "from"), "B", 3, event.Notice
-			case 5:
-				b = NewBook(pace, journal, now)
+func TestNoStoryOpensTwiceOrNeverEnds(t *testing.T) { rapid.Check(t, anyStory) }
+
+func FuzzNoStoryOpensTwiceOrNeverEnds(f *testing.F) { f.Fuzz(rapid.MakeFuzz(anyStory)) }
+
+func anyStory(rt *rapid.T) {
+	pace := DefaultPace()
+	b := NewBook(pace, event.History{}, start)
+	now := start
+	open := map[uint64]bool{}
+	messages := map[uint64]int{}
+	restarts := 0
+	var journal []api.Report
+	note := func(reports ...api.Report) {
+		for _, r := range reports {
+			journal = append(journal, r)
+			if r.Incident == nil {
 				continue
+			}
+			if r.Event.Incident != r.Incident.ID || r.Incident.Title == "" || r.Incident.Cause == "" {
+				rt.Fatalf("%+v", r)
+			}
+			switch r.Phase {
+			case api.Begin:
+				if open[r.Incident.ID] || messages[r.Incident.ID] > 0 {
+					rt.Fatalf("begins again: %+v", r.Incident)
+				}
+				open[r.Incident.ID] = true
+			case api.Clear:
+				if r.Incident.Open() {
+					rt.Fatalf("cleared and open: %+v", r.Incident)
+				}
+				open[r.Incident.ID] = false
 			default:
-				for range rapid.IntRange(1, 400).Draw(rt, "seconds") {
-					now = now.Add(time.Second)
-					note(b.Tick(now)...)
-				}
-				continue
+				open[r.Incident.ID] = true
 			}
-			note(b.Take(ev, now))
-		}
-		for _, n := range []string{"A", "B"} {
-			note(b.Take(api.Event{Kind: event.NodeHealth, Severity: event.Notice, Group: "print", Node: n, State: string(api.Up), Text: "x"}, now))
-		}
-		note(b.Take(api.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "x"}, now))
-		note(b.Take(api.Event{Kind: event.GroupState, Severity: event.Notice, Group: "print", State: string(api.OK), Text: "x"}, now))
-		for range int(2*pace.Steady/time.Second) + 60 {
-			now = now.Add(time.Second)
-			note(b.Tick(now)...)
-		}
-		if left := b.Open(); len(left) > 0 {
-			rt.Fatalf("all is well, and open are %+v", left)
-		}
-		for id, is := range open {
-			if is {
-				rt.Fatalf("incident %d was never told to be over", id)
+			if r.Phase != api.Update {
+				messages[r.Incident.ID]++
+			}
+			if most := 4 + 2*restarts + int(4*now.Sub(r.Incident.Began)/pace.Steady); messages[r.Incident.ID] > most {
+				rt.Fatalf("%d messages, at most %d: %+v", messages[r.Incident.ID], most, r.Incident)
 			}
 		}
-	})
+	}
+	health := rapid.SampledFrom([]api.Health{api.Up, api.Down, api.Starting, api.Checking})
+	state := rapid.SampledFrom([]api.BoxState{api.OK, api.NoSpare, api.NothingServing})
+	node := rapid.SampledFrom([]string{"A", "B"})
+	severity := rapid.SampledFrom([]string{event.Notice, event.Alert})
+	steps := rapid.IntRange(1, 150).Draw(rt, "steps")
+	for range steps {
+		ev := api.Event{Group: "print", Text: "x"}
+		switch rapid.IntRange(0, 7).Draw(rt, "what") {
+		case 0, 1:
+			h := health.Draw(rt, "health")
+			ev.Kind, ev.Node, ev.State, ev.Severity = event.NodeHealth, node.Draw(rt, "node"), string(h), event.Notice
+			if h == api.Down {
+				ev.Severity = event.Warning
+			}
+		case 2:
+			st := state.Draw(rt, "state")
+			ev.Kind, ev.State = event.GroupState, string(st)
+			ev.Severity = map[api.BoxState]string{api.OK: event.Notice, api.NoSpare: event.Warning, api.NothingServing: event.Alert}[st]
+		case 3:
+			ev.Kind, ev.Group, ev.Severity = event.BoxSuspicion, "", severity.Draw(rt, "severity")
+		case 4:
+			ev.Kind, ev.From, ev.Node, ev.Count, ev.Severity = event.ClientMoved, node.Draw(rt, "from"), "B", 3, event.Notice
+		case 5:
+			restarts++
+			b = NewBook(pace, event.History{Reports: journal}, now)
+			continue
+		case 6:
+			ev.Kind, ev.Severity = event.GroupUnreached, severity.Draw(rt, "unreached")
+		default:
+			for range rapid.IntRange(1, 400).Draw(rt, "seconds") {
+				now = now.Add(time.Second)
+				note(b.Tick(now)...)
+			}
+			continue
+		}
+		note(b.Take(ev, now))
+	}
+	for _, n := range []string{"A", "B"} {
+		note(b.Take(api.Event{Kind: event.NodeHealth, Severity: event.Notice, Group: "print", Node: n, State: string(api.Up), Text: "x"}, now))
+	}
+	note(b.Take(api.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "x"}, now))
+	note(b.Take(api.Event{Kind: event.GroupUnreached, Severity: event.Notice, Group: "print", Text: "x"}, now))
+	note(b.Take(api.Event{Kind: event.GroupState, Severity: event.Notice, Group: "print", State: string(api.OK), Text: "x"}, now))
+	for range int(2*pace.Steady/time.Second) + 60 {
+		now = now.Add(time.Second)
+		note(b.Tick(now)...)
+	}
+	if left := b.Open(); len(left) > 0 {
+		rt.Fatalf("all is well, and open are %+v", left)
+	}
+	for id, is := range open {
+		if is {
+			rt.Fatalf("incident %d was never told to be over", id)
+		}
+	}
 }

@@ -1,82 +1,139 @@
 package incident
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/event"
 )
 
-// grace is how long a state may go without an incident that explains it: the
-// events of one trouble come one after the other.
-const grace = 5 * time.Second
+// lostNode is a node that does not serve since it was Down.
+type lostNode struct {
+	down     api.Event // that said so
+	starting bool      // it answers again
+	boxs     bool      // it went Down with all others: the box's own incident explains it
+}
 
 // nodeHealth: a node that is Down is an incident, unless the box itself is in
 // trouble, which then explains it. It ends when the node is Up; that it is Starting
 // is news of it.
 func (b *Book) nodeHealth(ev api.Event, now time.Time) (*entry, api.Phase) {
-	k := key{event.NodeDown, ev.Group, ev.Node}
-	e := b.entries[k]
+	k := key{kind: event.NodeDown, group: ev.Group, node: ev.Node}
+	e, lost, own := b.entries[k], b.nodes[k], b.suspicion()
 	open := e != nil && e.Open()
+	explained := lost != nil && lost.boxs && own != nil
 	switch api.Health(ev.State) {
 	case api.Down:
-		b.nodes[k] = seen{ev, now}
-		if own := b.suspicion(); own != nil {
-			own.add(ev)
-			return own, api.Update
+		doubted := own != nil && own.away.IsZero() && !open
+		b.nodes[k] = &lostNode{down: ev, boxs: doubted}
+		if doubted {
+			return update(own, ev)
 		}
 		return b.begin(k, ev, now)
 	case api.Up:
 		delete(b.nodes, k)
-		if open {
-			return b.end(e, ev, now)
+		if explained {
+			return update(own, ev)
 		}
+		return b.end(e, ev, now)
 	case api.Starting:
+		if lost != nil {
+			lost.starting = true
+		}
+		if explained {
+			return update(own, ev)
+		}
 		if open {
-			e.add(ev)
-			return e, api.Update
+			e.eased = true
+			return update(e, ev)
 		}
 	}
 	return nil, ""
 }
 
+// trusted: the box no longer suspects itself. Its incident lasts until the nodes are
+// Up again that went Down with it: nobody can print before.
+func (b *Book) trusted(ev api.Event, now time.Time) (*entry, api.Phase) {
+	own := b.entries[key{kind: event.BoxSuspicion}]
+	if own == nil || !own.Open() || own.flaps || len(b.comingBack()) == 0 {
+		return b.end(own, ev, now)
+	}
+	own.away, own.confirmed = now, true
+	return update(own, ev)
+}
+
+// comingBack are the nodes that went Down with the box's own trouble and have not
+// come back, nor become a trouble of their own.
+func (b *Book) comingBack() (out []key) {
+	for k, n := range b.nodes {
+		if n.boxs {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
 // groupState: that a group has no spare, or that nobody is served, follows from a
 // node that is Down or from the box's own trouble, and makes that as grave as it
-// is. Without such a cause, as when nodes were drained, it is its own.
+// is. Without such a cause, as when nodes were drained, it is its own. A group of one
+// node has no spare for as long as it has one node: that is no trouble.
 func (b *Book) groupState(ev api.Event, now time.Time) (*entry, api.Phase) {
-	b.groups[ev.Group] = seen{ev, now}
-	k := key{event.GroupState, ev.Group, ""}
-	own := b.entries[k]
-	if api.BoxState(ev.State) == api.OK {
+	b.groups[ev.Group] = ev
+	k := key{kind: event.GroupState, group: ev.Group}
+	if grave(ev.Severity) < grave(event.Warning) {
 		for _, e := range b.entries {
-			if e.key.kind == event.NodeDown && e.Group == ev.Group {
+			if e.Kind == event.NodeDown && e.Group == ev.Group {
 				e.Severity = e.base
 			}
 		}
-		if own != nil && own.Open() {
-			return b.end(own, ev, now)
-		}
-		return nil, ""
+		return b.end(b.entries[k], ev, now)
 	}
-	if cause := b.explains(ev.Group); cause != nil {
-		cause.add(ev)
-		cause.Severity = cause.base
-		if grave(ev.Severity) > grave(cause.base) {
-			cause.Severity = ev.Severity
+	cause := b.explains(ev.Group)
+	if cause == nil {
+		return b.begin(k, ev, now)
+	}
+	cause.Severity = cause.base
+	if grave(ev.Severity) > grave(cause.base) {
+		cause.Severity = ev.Severity
+	}
+	return update(cause, ev)
+}
+
+// groupUnreached: a box whose cable is out has no address for MFDs either; that
+// belongs to the box's own incident. Otherwise it is one of the group.
+func (b *Book) groupUnreached(ev api.Event, now time.Time) (*entry, api.Phase) {
+	k := key{kind: event.GroupUnreached, group: ev.Group}
+	e, own := b.entries[k], b.suspicion()
+	open := e != nil && e.Open()
+	if grave(ev.Severity) < grave(event.Warning) {
+		delete(b.away, ev.Group)
+		if own != nil && !open {
+			return update(own, ev)
 		}
-		return cause, api.Update
+		return b.end(e, ev, now)
+	}
+	b.away[ev.Group] = ev
+	if own != nil && own.away.IsZero() && !open {
+		return update(own, ev)
 	}
 	return b.begin(k, ev, now)
 }
 
-// explains is the open incident that a group's state follows from, the newest.
+// explains is the open incident that a group's state follows from: that MFDs do not
+// reach the box, that the box reaches nobody, or the newest of its nodes'.
 func (b *Book) explains(group string) *entry {
+	if e := b.entries[key{kind: event.GroupUnreached, group: group}]; e != nil && e.Open() {
+		return e
+	}
 	if own := b.suspicion(); own != nil {
 		return own
 	}
 	var newest *entry
 	for _, e := range b.entries {
-		if e.key.kind == event.NodeDown && e.Group == group && e.Open() && (newest == nil || e.ID > newest.ID) {
+		if e.Kind == event.NodeDown && e.Group == group && e.Open() && (newest == nil || e.ID > newest.ID) {
 			newest = e
 		}
 	}
@@ -89,19 +146,20 @@ func (b *Book) blamed(ev api.Event) *entry {
 	if ev.Kind == event.ClientMoved {
 		node = ev.From
 	}
-	k := key{event.NodeDown, ev.Group, node}
+	k := key{kind: event.NodeDown, group: ev.Group, node: node}
 	if e := b.entries[k]; e != nil && e.Open() {
 		return e
 	}
-	if _, down := b.nodes[k]; down {
+	if n := b.nodes[k]; n != nil && n.boxs {
 		return b.suspicion()
 	}
 	return nil
 }
 
-// suspicion is the open incident of the box's own trouble.
+// suspicion is the open incident of the box's own trouble. One of before a restart
+// explains nothing until it is seen again.
 func (b *Book) suspicion() *entry {
-	if e := b.entries[key{event.BoxSuspicion, "", ""}]; e != nil && e.Open() {
+	if e := b.entries[key{kind: event.BoxSuspicion}]; e != nil && e.Open() && e.confirmed {
 		return e
 	}
 	return nil
@@ -110,25 +168,52 @@ func (b *Book) suspicion() *entry {
 // unexplained begins the incidents of what is still wrong after what explained it
 // has ended: the cable is back, and a node stays away.
 func (b *Book) unexplained(now time.Time) (out []api.Report) {
-	if b.suspicion() != nil {
-		return nil
-	}
-	notice := func(k key, s seen) {
-		ev := api.Event{Kind: event.IncidentNoticed, Severity: s.Severity, Group: s.Group, Node: s.Node, State: s.State, Text: s.Text, Evidence: s.Evidence}
-		e, phase := b.begin(k, ev, now)
-		e.Updated, e.confirmed = now, true
-		out = append(out, e.report(ev, phase))
-	}
-	for k, s := range b.nodes {
-		if e := b.entries[k]; now.Sub(s.at) >= grace && (e == nil || !e.Open()) {
-			notice(k, s)
+	own := b.suspicion()
+	wrong := map[key]api.Event{}
+	for k, n := range b.nodes {
+		explained := own != nil && own.away.IsZero() || n.boxs && n.starting
+		if e := b.entries[k]; !explained && (e == nil || !e.Open()) {
+			wrong[k] = n.down
 		}
 	}
-	for group, s := range b.groups {
-		k := key{event.GroupState, group, ""}
-		if e := b.entries[k]; now.Sub(s.at) >= grace && api.BoxState(s.State) != api.OK && b.explains(group) == nil && (e == nil || !e.Open()) {
-			notice(k, s)
+	for group, ev := range b.groups {
+		k := key{kind: event.GroupState, group: group}
+		if e := b.entries[k]; grave(ev.Severity) >= grave(event.Warning) && b.explains(group) == nil && (e == nil || !e.Open()) {
+			wrong[k] = ev
+		}
+	}
+	for group, ev := range b.away {
+		k := key{kind: event.GroupUnreached, group: group}
+		if e := b.entries[k]; own == nil && (e == nil || !e.Open()) {
+			wrong[k] = ev
+		}
+	}
+	maps.DeleteFunc(b.loose, func(k key, _ time.Time) bool { _, is := wrong[k]; return !is })
+	for _, k := range slices.SortedFunc(maps.Keys(wrong), compare) {
+		wait := grace
+		if n := b.nodes[k]; n != nil && n.boxs {
+			wait = patience
+		}
+		if since, known := b.loose[k]; !known {
+			b.loose[k] = now
+		} else if now.Sub(since) >= wait {
+			out = append(out, b.notice(k, wrong[k], now))
 		}
 	}
 	return out
+}
+
+func (b *Book) notice(k key, ev api.Event, now time.Time) api.Report {
+	delete(b.loose, k)
+	if n := b.nodes[k]; n != nil {
+		n.boxs = false
+	}
+	ev.Kind, ev.Seq, ev.Time = event.IncidentNoticed, 0, time.Time{}
+	e, phase := b.begin(k, ev, now)
+	e.Updated = now
+	return e.report(ev, phase)
+}
+
+func compare(x, y key) int {
+	return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.group, y.group), cmp.Compare(x.node, y.node), cmp.Compare(x.program, y.program))
 }

@@ -16,6 +16,8 @@ import (
 type rule struct {
 	// of is the kind whose incident the event ends, where it is another.
 	of string
+	// within is the kind whose open incident of the same node explains this one.
+	within string
 	// single trouble has no event of its end: it is over when it has not
 	// happened again for a while.
 	single bool
@@ -27,14 +29,17 @@ var rules = map[string]rule{
 	event.NodeDown: {do: "Look whether the server is on and its services run, and whether a firewall lets this box reach the probed ports. " +
 		"It takes MFDs again by itself when it has answered for the up-delay"},
 	event.GroupState:       {do: "Bring another node into service, or find out why it does not serve"},
+	event.GroupUnreached:   {do: "Find the machine that has the address and give it another one, or put the cable of the service interface in: the cause says which"},
+	event.GroupDisputed:    {do: "Find the machine by its MAC address, which the cause names, and give it another IP address"},
+	event.NodeCheck:        {within: event.NodeDown},
 	event.BoxSuspicion:     {name: "This box reaches none of its nodes", do: "Check the cable, the switch port and the VLAN of the service interface"},
-	event.ServiceRestarted: {single: true, name: "A program of this box was started anew", do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
+	event.ServiceRestarted: {single: true, do: "Nothing, if it stays the only time: no MFD noticed. Save a support bundle and report it if it comes back"},
 	event.ClientFault:      {single: true, name: "An MFD changed nodes for no known reason", do: "Save a support bundle and report it"},
 	event.ConfigRefused:    {name: "The configuration that was written is not in use", do: "Correct it; spoolctl config check says what is wrong"},
 	event.ConfigChanged:    {of: event.ConfigRefused},
 	event.ConfigPlain:      {name: "The configuration has a password that is not encrypted", do: "Put it in place again with spoolctl config apply /data/config.toml, which encrypts it"},
 	event.NodeStart:        {single: true, do: "Set the up_delay that spoolctl up-delay proposes: MFDs may reach a server that still starts"},
-	event.NodeServices: {do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
+	event.NodeServices: {within: event.NodeDown, do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
 		"The node serves as long as its ports answer"},
 	event.NameForward:  {do: "Correct the record at the site's name server. MFDs that know the address are served"},
 	event.NameReverse:  {do: "Correct the record at the site's name server: the print system looks the reverse up"},
@@ -51,6 +56,12 @@ func (r rule) title(k key, ev api.Event) string {
 		return r.name
 	case k.kind == event.NodeDown:
 		return fmt.Sprintf("Node %s of group %s is Down", k.node, k.group)
+	case k.kind == event.ServiceRestarted:
+		return fmt.Sprintf("The program %s of this box was started anew", k.program)
+	case k.kind == event.GroupDisputed:
+		return fmt.Sprintf("Another machine claims the virtual address of group %s", k.group)
+	case k.kind == event.GroupUnreached:
+		return fmt.Sprintf("MFDs do not reach group %s at its virtual address", k.group)
 	case k.kind == event.GroupState && ev.State == string(api.NothingServing):
 		return fmt.Sprintf("Nobody can print through group %s", k.group)
 	case k.kind == event.GroupState:

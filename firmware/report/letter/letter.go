@@ -28,7 +28,9 @@ func (m Message) Verdict() string {
 	case api.Digest:
 		return "Comes and goes"
 	case api.Update:
-		return "More"
+		if !m.Raised {
+			return "More"
+		}
 	}
 	severity := m.Event.Severity
 	if m.Incident != nil {

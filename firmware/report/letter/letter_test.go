@@ -54,6 +54,11 @@ func TestSubjectHasTheVerdictFirst(t *testing.T) {
 			t.Errorf("%s: %q, want %q", phase, got, want)
 		}
 	}
+	graver := message(api.Update)
+	graver.Raised = true
+	if got := graver.Subject(); got != "spoolgate-2: Alert: Node B of group print is Down" {
+		t.Errorf("%q", got)
+	}
 	plain := Message{Box: "b", Report: api.Report{Event: api.Event{Severity: "notice", Text: "The configuration\r\nBcc: all@example.com changed"}}}
 	if got := plain.Subject(); got != "b: Notice: The configuration Bcc: all@example.com changed" {
 		t.Errorf("%q", got)

@@ -1,0 +1,58 @@
+package incident
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+// Tick is what time alone brings about: digests, and ends. Call it every second.
+func (b *Book) Tick(now time.Time) []api.Report {
+	out := b.unexplained(now)
+	for _, e := range b.orphans {
+		out = append(out, e.clear(now, "its end was lost with the last moments before a restart"))
+	}
+	b.orphans = nil
+	for _, e := range slices.SortedFunc(maps.Values(b.entries), func(x, y *entry) int { return int(x.ID) - int(y.ID) }) {
+		switch {
+		case !e.Open():
+			if now.Sub(e.Cleared) >= b.pace.Again {
+				delete(b.entries, keyOf(e.Incident))
+			}
+		case !e.confirmed && now.Sub(b.since) >= b.pace.Confirm:
+			out = append(out, e.clear(now, "no sign of it since the balancer was started anew"))
+		case e.alone && now.Sub(e.Updated) >= b.pace.Single:
+			out = append(out, e.clear(now, fmt.Sprintf("it has not happened again for %v", b.pace.Single)))
+		case !e.flaps && !e.away.IsZero():
+			if len(b.comingBack()) == 0 {
+				out = append(out, e.clear(now, "over, and so is what followed from it"))
+			}
+		case !e.away.IsZero():
+			// The last word sums up, too.
+			if now.Sub(e.away) >= b.pace.Steady {
+				out = append(out, e.clear(now, fmt.Sprintf("over: it came %d times, and has stayed away for %v", e.Times, b.pace.Steady)))
+			}
+		case e.flaps && e.Times > e.summed && !now.Before(e.nextDigest):
+			out = append(out, e.digest(now, b.pace))
+		}
+	}
+	return out
+}
+
+// Keep ends the incidents of groups and nodes that are not configured any more.
+func (b *Book) Keep(configured func(group, node string) bool, now time.Time) []api.Report {
+	maps.DeleteFunc(b.nodes, func(k key, _ *lostNode) bool { return !configured(k.group, k.node) })
+	gone := func(group string, _ api.Event) bool { return !configured(group, "") }
+	maps.DeleteFunc(b.groups, gone)
+	maps.DeleteFunc(b.away, gone)
+	var out []api.Report
+	for _, i := range b.Open() {
+		if i.Group != "" && !configured(i.Group, i.Node) {
+			out = append(out, b.entries[keyOf(i)].clear(now, "it is not configured any more"))
+		}
+	}
+	return out
+}
