@@ -132,7 +132,7 @@ func TestRenamedNodeStaysAnIncidentUnderItsNewName(t *testing.T) {
 	b.round(api.Open)
 	b.rounds(time.Minute, api.Refused, "198.18.0.11")
 	b.text = strings.ReplaceAll(twoNodes, `{ address = "198.18.0.11" }`, `{ address = "198.18.0.11", name = "north" }`)
-	if err := b.reload(); err != nil {
+	if _, err := b.reload(); err != nil {
 		t.Fatal(err)
 	}
 	b.pass(time.Minute)
