@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 	"time"
 
@@ -13,83 +10,8 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
-	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
 )
-
-// start takes over what there is: the kernel's table after a restart of the
-// daemon, the journal after one of the box.
-func (e *Engine) start() error {
-	c, wrong := e.opts.Configuration.Start()
-	kernel, err := e.opts.Kernel.Adopt()
-	if err != nil {
-		return err
-	}
-	if len(c.Groups) == 0 && len(kernel.Nodes) > 0 {
-		return cmp.Or(wrong, config.ErrMissing)
-	}
-	record, journalErr := e.journal.Load()
-	known := knownTo(kernel)
-	ids := assign(c, known)
-	e.members, e.byVIP = map[balance.NodeID]*member{}, map[netip.Addr]*group{}
-	e.suspicion = health.NewSuspicion(round(c))
-	e.arrange(c, ids)
-	fresh := len(kernel.Nodes) == 0
-	now := e.opts.Now()
-	for _, m := range e.members {
-		if !fresh {
-			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), prior(m, kernel, record), now)
-		}
-		e.judge(m)
-	}
-	if err := e.opts.Kernel.Apply(e.layout()); err != nil {
-		return err
-	}
-	bindings := kernel.Bindings
-	if fresh {
-		// Before there are bindings: an MFD that calls now shall not lose its own.
-		e.waiting = e.unknown()
-		if err := e.opts.Kernel.Wait(e.waiting); err != nil {
-			return err
-		}
-		bindings = e.remembered(record)
-		if err := e.opts.Kernel.Bind(bindings); err != nil {
-			return err
-		}
-	}
-	e.adopt(bindings, ages(record))
-	e.restoreServices(record)
-	for mark := range kernel.Nodes {
-		if e.members[balance.NodeID(mark)] == nil {
-			// Taken out of the configuration while nobody was there to cut it.
-			if _, err := e.opts.Kernel.Cut(mark); err != nil {
-				return err
-			}
-		}
-	}
-	e.program()
-	e.starts.follow(e.rules())
-	e.schedule.Set(e.targets())
-	e.windows.Set(e.windowsTargets())
-	from := "the kernel, which went on without this daemon"
-	if fresh {
-		from = "the journal"
-	}
-	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
-		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), count(len(bindings), "binding"), from)})
-	e.inUse(wrong)
-	if wrong == nil {
-		e.report(e.book.Keep(e.configured, now)...)
-	}
-	e.checkUpDelays()
-	e.tellPlain()
-	if journalErr != nil {
-		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning, Once: true,
-			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
-	}
-	e.publish()
-	return nil
-}
 
 // seat is a node's place: an address in a group. A node that changes its group
 // is another one, or it would keep the MFDs of the group that it left.
@@ -147,21 +69,6 @@ func assign(c config.Config, known map[balance.NodeID]seat) map[netip.Addr]balan
 		}
 	}
 	return ids
-}
-
-// prior is what the kernel's table tells of a node's health before this daemon
-// was restarted: who was not up was Down, unless the operator had taken it out
-// or it has only just been configured.
-func prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
-	_, drained := r.Services[m.Address]
-	_, there := kernel.Nodes[dataplane.Mark(m.id)]
-	switch {
-	case slices.Contains(kernel.Up, dataplane.Mark(m.id)):
-		return api.Up
-	case there && !drained:
-		return api.Down
-	}
-	return api.Unknown
 }
 
 // arrange makes groups and members after the configuration, keeping those that
@@ -266,101 +173,4 @@ func (e *Engine) targets() []health.Target {
 		}
 	}
 	return out
-}
-
-// reload reads the configuration again and takes it over if it is another one than
-// that in use; a faulty one changes nothing.
-func (e *Engine) reload() (api.Done, error) {
-	c, err := e.opts.Configuration.Load()
-	if err == nil && len(c.Groups) == 0 && len(e.groups) > 0 {
-		err = config.ErrMissing
-	}
-	refused := e.unused != ""
-	e.inUse(err)
-	if err != nil {
-		return api.Done{}, err
-	}
-	if reflect.DeepEqual(c, e.config) {
-		if refused {
-			e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info, Text: "the configuration that was written is the one in use again"})
-		}
-		return api.Done{Text: "nothing changed: " + e.balancing()}, nil
-	}
-	known := map[balance.NodeID]seat{}
-	before := e.members
-	for id, m := range before {
-		known[id] = seat{m.group.VirtualAddress, m.Address}
-	}
-	e.arrange(c, assign(c, known))
-	for _, m := range e.members {
-		e.judge(m)
-	}
-	e.unapplied = true
-	targets := e.targets()
-	e.schedule.Set(targets)
-	var addresses []netip.AddrPort
-	var nodes []netip.Addr
-	for _, t := range targets {
-		addresses = append(addresses, t.Address)
-	}
-	for _, m := range e.members {
-		nodes = append(nodes, m.Address)
-		if m.Services.Watched() {
-			addresses = append(addresses, netip.AddrPortFrom(m.Address, windowsPort))
-		}
-	}
-	e.suspicion.Keep(addresses, round(c))
-	e.windows.Set(e.windowsTargets())
-	e.tellPlain()
-	e.report(e.book.Keep(e.configured, e.opts.Now())...)
-	e.flights.Keep(nodes)
-	e.starts.follow(e.rules())
-	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
-		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
-	e.checkUpDelays()
-	for id, m := range before {
-		if e.members[id] == nil {
-			e.dead = append(e.dead, m)
-		}
-	}
-	return api.Done{Text: e.balancing()}, nil
-}
-
-func (e *Engine) balancing() string {
-	return fmt.Sprintf("balancing %s over %s", count(len(e.groups), "group"), count(len(e.members), "node"))
-}
-
-// configured reports whether there is a group, and a node in it if one is named.
-func (e *Engine) configured(groupName, nodeName string) bool {
-	for _, g := range e.groups {
-		if g.Name == groupName {
-			return nodeName == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == nodeName })
-		}
-	}
-	return false
-}
-
-// inUse notes whether the configuration that was written is the one in use, or what
-// is wrong with it.
-func (e *Engine) inUse(wrong error) {
-	if wrong == nil {
-		e.unused = ""
-		if err := e.opts.Configuration.Keep(); err != nil {
-			e.opts.Log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
-		}
-		return
-	}
-	e.unused = wrong.Error()
-	does := "the last good one goes on"
-	if len(e.groups) == 0 {
-		does = "there is no earlier one, so nobody is served"
-	}
-	e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning, Text: "the configuration is not used, and " + does + ": " + e.unused})
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

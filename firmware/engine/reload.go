@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/event"
+)
+
+// reload reads the configuration again and takes it over if it is another one than
+// that in use; a faulty one changes nothing.
+func (e *Engine) reload() (api.Done, error) {
+	c, err := e.opts.Configuration.Load()
+	if err == nil && len(c.Groups) == 0 && len(e.groups) > 0 {
+		err = config.ErrMissing
+	}
+	refused := e.unused != ""
+	e.inUse(err)
+	if err != nil {
+		return api.Done{}, err
+	}
+	if reflect.DeepEqual(c, e.config) {
+		if refused {
+			e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info, Text: "the configuration that was written is the one in use again"})
+		}
+		return api.Done{Text: "nothing changed: " + e.balancing()}, nil
+	}
+	known := map[balance.NodeID]seat{}
+	before := e.members
+	for id, m := range before {
+		known[id] = seat{m.group.VirtualAddress, m.Address}
+	}
+	e.arrange(c, assign(c, known))
+	for _, m := range e.members {
+		e.judge(m)
+	}
+	e.unapplied = true
+	targets := e.targets()
+	e.schedule.Set(targets)
+	var addresses []netip.AddrPort
+	var nodes []netip.Addr
+	for _, t := range targets {
+		addresses = append(addresses, t.Address)
+	}
+	for _, m := range e.members {
+		nodes = append(nodes, m.Address)
+		if m.Services.Watched() {
+			addresses = append(addresses, netip.AddrPortFrom(m.Address, windowsPort))
+		}
+	}
+	e.suspicion.Keep(addresses, round(c))
+	e.windows.Set(e.windowsTargets())
+	e.tellPlain()
+	e.report(e.book.Keep(e.configured, e.opts.Now())...)
+	e.flights.Keep(nodes)
+	e.starts.follow(e.rules())
+	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
+		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
+	e.checkUpDelays()
+	for id, m := range before {
+		if e.members[id] == nil {
+			e.dead = append(e.dead, m)
+		}
+	}
+	return api.Done{Text: e.balancing()}, nil
+}
+
+func (e *Engine) balancing() string {
+	return fmt.Sprintf("balancing %s over %s", count(len(e.groups), "group"), count(len(e.members), "node"))
+}
+
+// configured reports whether there is a group, and a node in it if one is named.
+func (e *Engine) configured(groupName, nodeName string) bool {
+	for _, g := range e.groups {
+		if g.Name == groupName {
+			return nodeName == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == nodeName })
+		}
+	}
+	return false
+}
+
+// inUse notes whether the configuration that was written is the one in use, or what
+// is wrong with it.
+func (e *Engine) inUse(wrong error) {
+	if wrong == nil {
+		e.unused = ""
+		if err := e.opts.Configuration.Keep(); err != nil {
+			e.opts.Log.Warn("a wrong configuration at the next start would find no earlier one", "err", err)
+		}
+		return
+	}
+	e.unused = wrong.Error()
+	does := "the last good one goes on"
+	if len(e.groups) == 0 {
+		does = "there is no earlier one, so nobody is served"
+	}
+	e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning, Text: "the configuration is not used, and " + does + ": " + e.unused})
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
+)
+
+// start takes over what there is: the kernel's table after a restart of the
+// daemon, the journal after one of the box.
+func (e *Engine) start() error {
+	c, wrong := e.opts.Configuration.Start()
+	kernel, err := e.opts.Kernel.Adopt()
+	if err != nil {
+		return err
+	}
+	if len(c.Groups) == 0 && len(kernel.Nodes) > 0 {
+		return cmp.Or(wrong, config.ErrMissing)
+	}
+	record, journalErr := e.journal.Load()
+	known := knownTo(kernel)
+	ids := assign(c, known)
+	e.members, e.byVIP = map[balance.NodeID]*member{}, map[netip.Addr]*group{}
+	e.suspicion = health.NewSuspicion(round(c))
+	e.arrange(c, ids)
+	fresh := len(kernel.Nodes) == 0
+	now := e.opts.Now()
+	for _, m := range e.members {
+		if !fresh {
+			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), prior(m, kernel, record), now)
+		}
+		e.judge(m)
+	}
+	if err := e.opts.Kernel.Apply(e.layout()); err != nil {
+		return err
+	}
+	bindings := kernel.Bindings
+	if fresh {
+		// Before there are bindings: an MFD that calls now shall not lose its own.
+		e.waiting = e.unknown()
+		if err := e.opts.Kernel.Wait(e.waiting); err != nil {
+			return err
+		}
+		bindings = e.remembered(record)
+		if err := e.opts.Kernel.Bind(bindings); err != nil {
+			return err
+		}
+	}
+	e.adopt(bindings, ages(record))
+	e.restoreServices(record)
+	for mark := range kernel.Nodes {
+		if e.members[balance.NodeID(mark)] == nil {
+			// Taken out of the configuration while nobody was there to cut it.
+			if _, err := e.opts.Kernel.Cut(mark); err != nil {
+				return err
+			}
+		}
+	}
+	e.program()
+	e.starts.follow(e.rules())
+	e.schedule.Set(e.targets())
+	e.windows.Set(e.windowsTargets())
+	from := "the kernel, which went on without this daemon"
+	if fresh {
+		from = "the journal"
+	}
+	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
+		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), count(len(bindings), "binding"), from)})
+	e.inUse(wrong)
+	if wrong == nil {
+		e.report(e.book.Keep(e.configured, now)...)
+	}
+	e.checkUpDelays()
+	e.tellPlain()
+	if journalErr != nil {
+		e.tell(event.Event{Kind: event.JournalFault, Severity: event.Warning, Once: true,
+			Text: "the journal of who is where could not be read, MFDs are bound anew: " + journalErr.Error()})
+	}
+	e.publish()
+	return nil
+}
+
+// prior is what the kernel's table tells of a node's health before this daemon
+// was restarted: who was not up was Down, unless the operator had taken it out
+// or it has only just been configured.
+func prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
+	_, drained := r.Services[m.Address]
+	_, there := kernel.Nodes[dataplane.Mark(m.id)]
+	switch {
+	case slices.Contains(kernel.Up, dataplane.Mark(m.id)):
+		return api.Up
+	case there && !drained:
+		return api.Down
+	}
+	return api.Unknown
+}
