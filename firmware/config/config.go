@@ -24,6 +24,9 @@ type Config struct {
 	Naming     Naming
 	Groups     []Group
 	Report     Report // who is told of what happens
+	// Plain are the keys of passwords that are not encrypted: a person wrote the
+	// file by hand.
+	Plain []string
 }
 
 // Interface is how one network interface of the box gets its address.

@@ -53,6 +53,7 @@ func read(r *report, values map[string]any, limits Limits) Config {
 		c.Groups = append(c.Groups, readGroup(g, i, len(groups), limits))
 	}
 	root.finish()
+	c.Plain = r.plain
 	return c
 }
 

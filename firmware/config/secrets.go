@@ -17,7 +17,11 @@ import (
 // as a secret is sealed as one.
 func (s *section) secret(name string) secret.Text {
 	s.secrets = append(s.secrets, s.key(name))
-	return secret.Text(s.text(name, "", `"..."`))
+	t := secret.Text(s.text(name, "", `"..."`))
+	if t != "" && !t.Sealed() {
+		s.plain = append(s.plain, s.key(name))
+	}
+	return t
 }
 
 // Seal returns the configuration with every plain password in it sealed, and

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,7 @@ func opened(t testing.TB, text []byte, key secret.Key) Config {
 			open(&c.Groups[i].Nodes[n].Services)
 		}
 	}
+	c.Plain = nil // which of them were sealed
 	return c
 }
 
@@ -93,15 +95,19 @@ secret = "hidden-4"
 [report.metrics]
 token = "hidden-5"
 `
-	if _, err := Parse([]byte(text), Required()); err != nil {
+	c, err := Parse([]byte(text), Required())
+	if err != nil {
 		t.Fatal(err)
+	}
+	if want := []string{"report.mail.password", "report.metrics.token", "report.snmp.community", "report.webhook.secret", "report.webhook.url"}; !slices.Equal(slices.Sorted(slices.Values(c.Plain)), want) {
+		t.Errorf("told to be plain: %v", c.Plain)
 	}
 	sealed, err := Seal([]byte(text), Required(), newKey(t))
 	if err != nil || bytes.Contains(sealed, []byte("hidden")) || bytes.Count(sealed, []byte("sealed-1:")) != 5 {
 		t.Errorf("%v\n%s", err, sealed)
 	}
-	if _, err := Parse(sealed, Required()); err != nil {
-		t.Errorf("the sealed one is refused: %v", err)
+	if c, err := Parse(sealed, Required()); err != nil || len(c.Plain) > 0 {
+		t.Errorf("the sealed one: %v, told to be plain: %v", err, c.Plain)
 	}
 }
 

@@ -23,6 +23,7 @@ type report struct {
 	lines    map[string]int
 	problems Problems
 	secrets  []string // keys that are passwords
+	plain    []string // those that anybody can read
 }
 
 func (r *report) add(key, what, why, do string) {

@@ -65,6 +65,7 @@ func (e *Engine) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/services", e.serveServices)
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/probe", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		e.probeNow(m)
+		e.windows.Again(m.Address)
 		return api.Done{Text: m.Name + " is probed now"}, nil
 	}))
 	mux.HandleFunc("POST /v1/groups/{group}/nodes/{node}/return", e.onNode(func(m *member, _ *http.Request) (any, error) {

@@ -139,11 +139,8 @@ func (e *Engine) tellBlind(m *member) {
 // tellPlain tells of passwords that somebody wrote into the file by hand, and when
 // they are encrypted. Where there is no key nothing can be.
 func (e *Engine) tellPlain() {
-	plain := false
-	for _, m := range e.members {
-		plain = plain || m.Services.Password != "" && !m.Services.Password.Sealed()
-	}
-	if plain = plain && !e.opts.Key.IsZero(); plain == e.plain {
+	plain := len(e.config.Plain) > 0 && !e.opts.Key.IsZero()
+	if plain == e.plain {
 		return
 	}
 	e.plain = plain
@@ -152,7 +149,7 @@ func (e *Engine) tellPlain() {
 		return
 	}
 	e.tell(event.Event{Kind: event.ConfigPlain, Severity: event.Warning,
-		Text: "the configuration has a password that is not encrypted: anybody who gets the file reads it. Put it in place again with spoolctl config apply /data/config.toml"})
+		Text: "not encrypted in the configuration: " + strings.Join(e.config.Plain, ", ") + "; anybody who gets the file reads it. Put it in place again with spoolctl config apply /data/config.toml"})
 }
 
 // listPatience is how long a node may take to list its services.

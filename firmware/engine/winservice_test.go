@@ -150,7 +150,7 @@ func TestPlainPasswordInTheFileIsSaid(t *testing.T) {
 	}
 	b.key = key
 	b.restart()
-	b.wantTold(event.ConfigPlain, "warning: the configuration has a password that is not encrypted")
+	b.wantTold(event.ConfigPlain, "warning: not encrypted in the configuration: group[1].services.password; anybody")
 	b.text = strings.Replace(watchedNodes, "\"x\"", "\""+string(key.Seal("x"))+"\"", 1)
 	if _, err := b.reload(); err != nil {
 		t.Fatal(err)

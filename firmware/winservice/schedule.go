@@ -57,6 +57,13 @@ func (s *Schedule) Set(targets []Target) {
 	s.rouse()
 }
 
+// Again is Now for a person who has put something right: a password that was wrong
+// is tried once more, too.
+func (s *Schedule) Again(node netip.Addr) {
+	s.gates.forgive()
+	s.Now(node)
+}
+
 // Now asks a server at once, beside its turn. A password that was wrong waits for
 // its time all the same.
 func (s *Schedule) Now(node netip.Addr) {
