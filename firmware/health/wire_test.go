@@ -13,13 +13,14 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/tools/lab/netns"
+	"spoolgate/tools/lab/netns/rig"
 )
 
 const testMark = 0x50000
 
 // bench is a box and a node on one wire.
 type bench struct {
-	*testing.T
+	rig.Rig
 	box, node *netns.Namespace
 	prober    *Prober
 	accepted  atomic.Int64
@@ -32,10 +33,11 @@ var (
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, box: newNamespace(t), node: newNamespace(t)}
-	b.must(netns.Pair(b.box, "box", b.node, "node"))
-	b.sh(b.box, "ip addr add 198.18.0.1/24 dev box && ip addr add 2001:db8::1/64 dev box nodad && ip addr add 198.18.0.200/32 dev box")
-	b.sh(b.node, "ip addr add 198.18.0.2/24 dev node && ip addr add 2001:db8::2/64 dev node nodad")
+	b := &bench{Rig: rig.Rig{TB: t}}
+	b.box, b.node = b.Namespace(), b.Namespace()
+	b.Must(netns.Pair(b.box, "box", b.node, "node"))
+	b.Shell(b.box, "ip addr add 198.18.0.1/24 dev box && ip addr add 2001:db8::1/64 dev box nodad && ip addr add 198.18.0.200/32 dev box")
+	b.Shell(b.node, "ip addr add 198.18.0.2/24 dev node && ip addr add 2001:db8::2/64 dev node nodad")
 	// What package dataplane installs.
 	b.nft(b.box, fmt.Sprintf(`table inet guard {
 		chain raw { type filter hook output priority raw; meta mark %#x notrack; ip daddr 198.18.0.2 tcp dport 5022 notrack; }
@@ -51,40 +53,17 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func newNamespace(t *testing.T) *netns.Namespace {
-	t.Helper()
-	n, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
-func (b *bench) must(err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (b *bench) sh(n *netns.Namespace, line string) {
-	b.Helper()
-	_, err := n.Output("sh", "-c", line)
-	b.must(err)
-}
-
 func (b *bench) nft(n *netns.Namespace, ruleset string) {
 	b.Helper()
 	_, err := n.Output("nft", ruleset)
-	b.must(err)
+	b.Must(err)
 }
 
 // listen serves a port of the node and counts what accept() returns.
 func (b *bench) listen(port uint16) {
 	b.Helper()
 	l, err := b.node.Listen(netip.AddrPortFrom(netip.IPv6Unspecified(), port))
-	b.must(err)
+	b.Must(err)
 	b.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -103,7 +82,7 @@ func (b *bench) probe(node netip.Addr) api.Probe {
 
 func (b *bench) probePort(target netip.AddrPort) (p api.Probe) {
 	b.Helper()
-	b.must(b.box.Do(func() error {
+	b.Must(b.box.Do(func() error {
 		p = b.prober.Probe(context.Background(), target)
 		return nil
 	}))
@@ -115,7 +94,7 @@ func (b *bench) probePort(target netip.AddrPort) (p api.Probe) {
 func (b *bench) capture() func() map[string]int {
 	b.Helper()
 	var fd int
-	b.must(b.node.Do(func() (err error) {
+	b.Must(b.node.Do(func() (err error) {
 		all := uint16(unix.ETH_P_ALL)
 		proto := int(all<<8 | all>>8)
 		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, proto)
@@ -216,7 +195,7 @@ func TestStalledBoxCompletesNoHandshake(t *testing.T) {
 	wire := b.capture()
 	var fds []int
 	for range 10 {
-		b.must(b.box.Do(func() error {
+		b.Must(b.box.Do(func() error {
 			fd, err := b.prober.socket(nodeIP4, boxIP4)
 			if err != nil {
 				return err
@@ -295,7 +274,7 @@ func TestEachRefusalHasItsOwnWord(t *testing.T) {
 		{"ICMPv6 port", reject("reject with icmpx type port-unreachable"), nodeIP6, api.Unreachable, "port unreachable, says 2001:db8::2"},
 		{"ICMPv6 prohibited", reject("reject with icmpx type admin-prohibited"), nodeIP6, api.Unreachable, "prohibited by a firewall, says 2001:db8::2"},
 		{"no route", func() {}, netip.MustParseAddr("198.19.0.1"), api.NoRoute, "network is unreachable"},
-		{"route that says no", func() { b.sh(b.box, "ip route add unreachable 198.19.1.0/24") }, netip.MustParseAddr("198.19.1.1"), api.NoRoute, "no route to host"},
+		{"route that says no", func() { b.Shell(b.box, "ip route add unreachable 198.19.1.0/24") }, netip.MustParseAddr("198.19.1.1"), api.NoRoute, "no route to host"},
 		{"own packet filter", func() {
 			b.nft(b.box, "table inet f { chain o { type filter hook output priority 0; ip daddr 198.18.0.3 drop; }; }")
 		}, netip.MustParseAddr("198.18.0.3"), api.TimedOut, ""},
@@ -318,14 +297,14 @@ func TestEachRefusalHasItsOwnWord(t *testing.T) {
 
 func TestNodeThatIsOffIsAbsent(t *testing.T) {
 	b := newBench(t)
-	b.sh(b.box, "ip route add 198.18.8.0/24 via 198.18.0.98 && ip route add 2001:db8:8::/64 via 2001:db8::98")
+	b.Shell(b.box, "ip route add 198.18.8.0/24 via 198.18.0.98 && ip route add 2001:db8:8::/64 via 2001:db8::98")
 	for name, address := range map[string]string{
 		"beside the box": "198.18.0.99", "behind a router that is off": "198.18.8.1",
 		"IPv6": "2001:db8::99", "IPv6, behind a router that is off": "2001:db8:8::1",
 	} {
 		for _, patience := range []time.Duration{time.Second, 10 * time.Second} {
 			t.Run(fmt.Sprintf("%s, %v", name, patience), func(t *testing.T) {
-				b.must(b.box.Do(func() error {
+				b.Must(b.box.Do(func() error {
 					ctx, cancel := context.WithTimeout(context.Background(), patience)
 					defer cancel()
 					p := b.prober.Probe(ctx, netip.AddrPortFrom(netip.MustParseAddr(address), 5022))
@@ -343,7 +322,7 @@ func TestCalledOffProbeTeachesNothing(t *testing.T) {
 	b := newBench(t)
 	b.nft(b.node, "table inet f { chain in { type filter hook input priority 0; tcp dport 5022 drop; }; }")
 	ctx, cancel := context.WithCancel(context.Background())
-	b.must(b.box.Do(func() error {
+	b.Must(b.box.Do(func() error {
 		cancel()
 		if p := b.prober.Probe(ctx, netip.AddrPortFrom(nodeIP4, 5022)); p.Outcome != api.Failed {
 			t.Errorf("%+v", p)

@@ -24,10 +24,10 @@ func (b *bench) holding() (h holding) {
 	b.Helper()
 	h.goroutines = runtime.NumGoroutine()
 	open, err := os.ReadDir("/proc/self/fd")
-	b.must(err)
+	b.Must(err)
 	h.descriptors = len(open)
 	out, err := b.box.Output("ss", "-Htn", "state", "established")
-	b.must(err)
+	b.Must(err)
 	h.connections = strings.Count(out, "\n")
 	return h
 }
@@ -67,7 +67,7 @@ func TestReconnectingLeavesNothingBehind(t *testing.T) {
 			cancel()
 		case 9: // the session breaks while nobody asks
 			b.state(s, windows.Spooler)
-			b.must(s.open.wire.Conn.(*net.TCPConn).CloseWrite())
+			b.Must(s.open.wire.Conn.(*net.TCPConn).CloseWrite())
 			b.state(s, windows.Spooler)
 		default:
 			b.state(s, windows.Spooler)

@@ -12,6 +12,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/health"
 	"spoolgate/tools/lab/netns"
+	"spoolgate/tools/lab/netns/rig"
 	"spoolgate/tools/lab/windows"
 )
 
@@ -23,7 +24,7 @@ var (
 
 // bench is a box and a node on one wire.
 type bench struct {
-	*testing.T
+	rig.Rig
 	box, node *netns.Namespace
 	server    *windows.Server
 	silent    bool // the server does not answer any more
@@ -31,35 +32,19 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, box: newNamespace(t), node: newNamespace(t)}
-	b.must(netns.Pair(b.box, "box", b.node, "node"))
-	b.must(b.box.Address("box", netip.PrefixFrom(boxIP, 24)))
-	b.must(b.node.Address("node", netip.PrefixFrom(nodeIP, 24)))
+	b := &bench{Rig: rig.Rig{TB: t}}
+	b.box, b.node = b.Namespace(), b.Namespace()
+	b.Must(netns.Pair(b.box, "box", b.node, "node"))
+	b.Must(b.box.Address("box", netip.PrefixFrom(boxIP, 24)))
+	b.Must(b.node.Address("node", netip.PrefixFrom(nodeIP, 24)))
 	return b
-}
-
-func newNamespace(t *testing.T) *netns.Namespace {
-	t.Helper()
-	n, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
-func (b *bench) must(err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
 }
 
 // serve starts the node's server.
 func (b *bench) serve(options ...string) {
 	b.Helper()
 	s, err := windows.Start(b.node, b.TempDir(), nodeIP, options...)
-	b.must(err)
+	b.Must(err)
 	b.server = s
 	b.Cleanup(func() { s.Stop() })
 }
@@ -109,7 +94,7 @@ func TestEveryServiceHasItsWordOverSignedAndEncryptedSMB(t *testing.T) {
 	b.serve()
 	s := b.session(right)
 	got, err := b.query(s, windows.Spooler, windows.Idle, "SafeQ", windows.Denied)
-	b.must(err)
+	b.Must(err)
 	want := []api.WindowsState{api.WindowsRunning, api.WindowsStopped, api.WindowsUnknown, api.WindowsAccessDenied}
 	for i, a := range got {
 		if a.State != want[i] {
@@ -124,7 +109,7 @@ func TestServiceThatStopsAndStartsIsSeenOverTheHeldSession(t *testing.T) {
 	s := b.session(right)
 	for _, want := range []api.WindowsState{api.WindowsRunning, api.WindowsStopped, api.WindowsRunning} {
 		if got := b.state(s, windows.Spooler); got != want {
-			b.must(b.server.SetSpooler(want == api.WindowsRunning))
+			b.Must(b.server.SetSpooler(want == api.WindowsRunning))
 		}
 		if got := b.state(s, windows.Spooler); got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -135,7 +120,7 @@ func TestServiceThatStopsAndStartsIsSeenOverTheHeldSession(t *testing.T) {
 func (b *bench) state(s *Session, service string) api.WindowsState {
 	b.Helper()
 	got, err := b.query(s, service)
-	b.must(err)
+	b.Must(err)
 	return got[0].State
 }
 
@@ -174,7 +159,7 @@ func TestEveryFailureHasItsWord(t *testing.T) {
 				b.serve(tt.options...)
 				conf = b.server.Conf()
 			}
-			b.sh(b.node, "CONF="+conf+"; "+tt.spoil)
+			b.Shell(b.node, "CONF="+conf+"; "+tt.spoil)
 			answers, err := b.query(b.session(tt.account), windows.Spooler)
 			var f *Failure
 			if !errors.As(err, &f) || f.State != tt.state || !strings.Contains(f.Detail, tt.detail) {
@@ -186,12 +171,6 @@ func TestEveryFailureHasItsWord(t *testing.T) {
 
 // secure is a server as it comes: it insists on signing and encryption.
 var secure = []string{}
-
-func (b *bench) sh(n *netns.Namespace, line string) {
-	b.Helper()
-	_, err := n.Output("sh", "-c", line)
-	b.must(err)
-}
 
 func TestEveryStateOfAServiceHasItsWord(t *testing.T) {
 	for n, want := range []api.WindowsState{
@@ -209,7 +188,7 @@ func TestServerThatFallsSilentTimesOut(t *testing.T) {
 	b.serve()
 	s := b.session(right)
 	b.state(s, windows.Spooler)
-	b.must(b.node.Down("node"))
+	b.Must(b.node.Down("node"))
 	b.silent = true
 	b.wantFailure(s, api.WindowsTimedOut)
 }
@@ -229,7 +208,7 @@ func TestServicesOfANodeAreFound(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	found, err := s.List(ctx)
-	b.must(err)
+	b.Must(err)
 	for _, f := range found {
 		if f.Name == windows.Spooler && f.Display != "" && f.State == api.WindowsRunning {
 			return

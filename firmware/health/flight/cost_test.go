@@ -23,10 +23,10 @@ func BenchmarkProbe(b *testing.B) {
 			bench.answered(nodeIP4, ts)
 			if !recorded {
 				bench.prober.Departs = nil
-				bench.must(bench.recorder.Close())
+				bench.Must(bench.recorder.Close())
 			}
 			target := netip.AddrPortFrom(nodeIP4, ts)
-			bench.must(bench.box.Do(func() error {
+			bench.Must(bench.box.Do(func() error {
 				before := spent()
 				for b.Loop() {
 					p := bench.prober.Probe(context.Background(), target)

@@ -17,6 +17,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/health"
 	"spoolgate/tools/lab/netns"
+	"spoolgate/tools/lab/netns/rig"
 )
 
 var (
@@ -35,7 +36,7 @@ const (
 // of a bridge, so that each packet is seen twice, as on a VLAN interface and the
 // one below it.
 type bench struct {
-	testing.TB
+	rig.Rig
 	box, node *netns.Namespace
 	recorder  *Recorder
 	prober    *health.Prober
@@ -44,13 +45,14 @@ type bench struct {
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{TB: t, box: newNamespace(t), node: newNamespace(t)}
-	b.must(netns.Pair(b.box, "port", b.node, "node"))
-	b.must(b.box.Bridge("box", "port"))
-	b.sh(b.box, "ip addr add 198.18.0.1/24 dev box && ip addr add 198.18.0.10/32 dev box && ip addr add 2001:db8::1/64 dev box nodad")
-	b.sh(b.node, "ip addr add 198.18.0.2/24 dev node && ip addr add 2001:db8::2/64 dev node nodad")
+	b := &bench{Rig: rig.Rig{TB: t}}
+	b.box, b.node = b.Namespace(), b.Namespace()
+	b.Must(netns.Pair(b.box, "port", b.node, "node"))
+	b.Must(b.box.Bridge("box", "port"))
+	b.Shell(b.box, "ip addr add 198.18.0.1/24 dev box && ip addr add 198.18.0.10/32 dev box && ip addr add 2001:db8::1/64 dev box nodad")
+	b.Shell(b.node, "ip addr add 198.18.0.2/24 dev node && ip addr add 2001:db8::2/64 dev node nodad")
 	// What package dataplane installs: no bare ACK of a probe leaves the box.
-	b.sh(b.box, fmt.Sprintf("nft 'table inet guard { chain out { type filter hook output priority 0; meta mark %#x tcp flags & (syn | ack | fin | rst) == ack drop; }; }'", testMark))
+	b.Shell(b.box, fmt.Sprintf("nft 'table inet guard { chain out { type filter hook output priority 0; meta mark %#x tcp flags & (syn | ack | fin | rst) == ack drop; }; }'", testMark))
 	b.recorder = NewRecorder(time.Now, slog.New(slog.NewTextHandler(&b.logged, nil)))
 	t.Cleanup(func() { b.recorder.Close() })
 	b.prober = &health.Prober{Mark: testMark, Now: time.Now, Departs: b.recorder.Depart, Source: func(n netip.Addr) netip.Addr {
@@ -62,35 +64,12 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
-func newNamespace(t testing.TB) *netns.Namespace {
-	t.Helper()
-	n, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	return n
-}
-
-func (b *bench) must(err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (b *bench) sh(n *netns.Namespace, line string) {
-	b.Helper()
-	_, err := n.Output("sh", "-ec", line)
-	b.must(err)
-}
-
 // listen serves ports of the node; what comes through a handshake is closed.
 func (b *bench) listen(ports ...uint16) {
 	b.Helper()
 	for _, port := range ports {
 		l, err := b.node.Listen(netip.AddrPortFrom(netip.IPv6Unspecified(), port))
-		b.must(err)
+		b.Must(err)
 		b.Cleanup(func() { l.Close() })
 		go func() {
 			for {
@@ -109,7 +88,7 @@ func (b *bench) listen(ports ...uint16) {
 func (b *bench) probe(n int, node netip.Addr, port uint16) (last api.Probe) {
 	b.Helper()
 	target := netip.AddrPortFrom(node, port)
-	b.must(b.box.Do(func() error {
+	b.Must(b.box.Do(func() error {
 		for range n {
 			last = b.prober.Probe(context.Background(), target)
 			b.recorder.Land(target, last)
@@ -191,7 +170,7 @@ func TestRefusalAndSilenceAreFlightsToo(t *testing.T) {
 	b := newBench(t)
 	b.probe(1, nodeIP4, ts)
 	refused := b.probe(1, nodeIP4, ts)
-	b.sh(b.node, "nft 'table inet f { chain in { type filter hook input priority 0; tcp dport 5022 reject with icmpx type admin-prohibited; tcp dport 5555 drop; }; }'")
+	b.Shell(b.node, "nft 'table inet f { chain in { type filter hook input priority 0; tcp dport 5022 reject with icmpx type admin-prohibited; tcp dport 5555 drop; }; }'")
 	prohibited := b.probe(1, nodeIP4, ts)
 	silent := b.probe(1, nodeIP4, spoc)
 	b.prober.Source = func(netip.Addr) netip.Addr { return netip.Addr{} }
@@ -230,7 +209,7 @@ func TestNodeThatDoesNotTakeOurResetIsStubborn(t *testing.T) {
 	if _, repeats := b.recorder.Flights(nodeIP4); repeats != 0 || len(b.recorder.Stubborn()) != 0 {
 		t.Fatalf("an obedient node: %d repetitions", repeats)
 	}
-	b.sh(b.node, "nft 'table inet deaf { chain in { type filter hook prerouting priority -400; tcp dport 5022 tcp flags & rst != 0 drop; }; }'")
+	b.Shell(b.node, "nft 'table inet deaf { chain in { type filter hook prerouting priority -400; tcp dport 5022 tcp flags & rst != 0 drop; }; }'")
 	b.probe(30, nodeIP4, ts)
 	b.await("repetitions", func(flights []api.Flight, repeats uint64) bool {
 		repeated, sum := 0, 0
@@ -259,7 +238,7 @@ func TestLossOnTheWireMakesNoNodeStubborn(t *testing.T) {
 	b.listen(ports...)
 	b.answered(nodeIP4, ports[0])
 	for _, n := range []*netns.Namespace{b.box, b.node} {
-		b.sh(n, "nft 'table inet loss { chain in { type filter hook prerouting priority -400; tcp flags & (syn | ack | rst) != 0 numgen random mod 100 < 20 drop; }; }'")
+		b.Shell(n, "nft 'table inet loss { chain in { type filter hook prerouting priority -400; tcp flags & (syn | ack | rst) != 0 numgen random mod 100 < 20 drop; }; }'")
 	}
 	begin := time.Now()
 	done := make(chan api.Probe)
@@ -296,14 +275,14 @@ func TestTrafficOfMFDsNeverReachesTheProcess(t *testing.T) {
 	b.recorder.Flights(nodeIP4)
 	for range 20 {
 		c, err := b.box.Dial(t.Context(), virtual, netip.AddrPortFrom(nodeIP4, ts))
-		b.must(err)
+		b.Must(err)
 		c.Close()
 	}
 	if got := b.waiting(); got != 0 {
 		t.Errorf("%d packets of MFDs wait for the process", got)
 	}
 	// The filter is no wall: another probe is seen at once.
-	b.must(b.box.Do(func() error {
+	b.Must(b.box.Do(func() error {
 		b.prober.Probe(context.Background(), netip.AddrPortFrom(nodeIP4, ts))
 		return nil
 	}))
@@ -317,7 +296,7 @@ func (b *bench) waiting() (n int) {
 	b.Helper()
 	for {
 		_, ok, err := b.recorder.tap.next()
-		b.must(err)
+		b.Must(err)
 		if !ok {
 			return n
 		}
@@ -334,7 +313,7 @@ func TestBoxLooksAtWhatLeavesItOnlyWhileAProbeDoes(t *testing.T) {
 		b.recorder.mu.Lock()
 		defer b.recorder.mu.Unlock()
 		ignore, err := unix.GetsockoptInt(b.recorder.tap.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING)
-		b.must(err)
+		b.Must(err)
 		return ignore == 0
 	}
 	rest := func() {
@@ -368,10 +347,10 @@ func TestTcpdumpReadsTheCapture(t *testing.T) {
 	flights, _ := b.recorder.Flights(nodeIP4)
 	path := filepath.Join(t.TempDir(), "node.pcap")
 	var file bytes.Buffer
-	b.must(b.recorder.WriteCapture(&file, nodeIP4))
-	b.must(os.WriteFile(path, file.Bytes(), 0o600))
+	b.Must(b.recorder.WriteCapture(&file, nodeIP4))
+	b.Must(os.WriteFile(path, file.Bytes(), 0o600))
 	text, err := b.box.Output("tcpdump", "-n", "-tt", "--nano", "-r", path, "tcp")
-	b.must(err)
+	b.Must(err)
 	for _, f := range flights {
 		var flags []string
 		for line := range strings.Lines(text) {
@@ -398,9 +377,9 @@ func TestLostSocketEndsNoProbeAndIsOpenedAgain(t *testing.T) {
 	b.recorder.now = func() time.Time { return at }
 	// A descriptor that is no packet socket answers every read with an error.
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	b.must(err)
-	b.must(unix.Dup3(null, b.recorder.tap.fd, unix.O_CLOEXEC))
-	b.must(unix.Close(null))
+	b.Must(err)
+	b.Must(unix.Dup3(null, b.recorder.tap.fd, unix.O_CLOEXEC))
+	b.Must(unix.Close(null))
 	for range 3 {
 		if p := b.probe(1, nodeIP4, ts); p.Outcome != api.Open {
 			t.Errorf("without a socket: %+v", p)
