@@ -80,8 +80,11 @@ func (e *Engine) provesNames(g *group) api.ProofItem {
 		return api.ProofItem{Section: inGeneral, Sentence: sentence, Verdict: api.Unseen, Evidence: []string{"the names have not been looked at yet"}}
 	}
 	c := e.names.found.Checks[i]
+	if c.ResolverWrong != "" {
+		return api.ProofItem{Section: inGeneral, Sentence: sentence, Verdict: api.Unseen, Evidence: []string{"no name server tells: " + c.ResolverWrong}}
+	}
 	var wrong []string
-	for _, w := range []string{c.ResolverWrong, c.ForwardWrong, c.ReverseWrong} {
+	for _, w := range []string{c.ForwardWrong, c.ReverseWrong} {
 		if w != "" {
 			wrong = append(wrong, w)
 		}

@@ -57,34 +57,44 @@ func (z *Zone) answer(q *dns.Msg, asker, at netip.Addr) (*dns.Msg, Contact) {
 		m.Rcode = dns.RcodeRefused
 		return m, Contact{}
 	}
+	n, apex, of := z.find(name)
+	if of == nil {
+		m.Rcode = dns.RcodeRefused
+		return m, Contact{}
+	}
+	m.Authoritative = true
+	if question.Qtype == dns.TypeANY {
+		// RFC 8482: one small record instead of all.
+		m.Answer = []dns.RR{&dns.HINFO{Hdr: z.header(question.Name, dns.TypeHINFO), Cpu: "RFC8482"}}
+		return m, Contact{}
+	}
+	if !of(name, n, at, m) {
+		m.Rcode = dns.RcodeNameError
+	}
+	if len(m.Answer) == 0 {
+		m.Ns = []dns.RR{z.soa(apex, n)}
+	}
+	if m.Rcode == dns.RcodeSuccess {
+		return m, Contact{n.Address, client}
+	}
+	return m, Contact{}
+}
+
+// find finds the zone that a name is in: the deepest, as one group's name may be
+// below another's. of is nil for a name that is in none.
+func (z *Zone) find(name string) (in Name, apex string, of func(string, Name, netip.Addr, *dns.Msg) bool) {
 	for _, n := range z.Names {
-		for _, zone := range []struct {
-			apex string
-			of   func(string, Name, netip.Addr, *dns.Msg) bool
-		}{{dns.Fqdn(n.FQDN), z.forward}, {reverseName(n.Address), z.reverse}} {
-			if n.FQDN == "" || !dns.IsSubDomain(zone.apex, name) {
-				continue
-			}
-			m.Authoritative = true
-			if question.Qtype == dns.TypeANY {
-				// RFC 8482: one small record instead of all.
-				m.Answer = []dns.RR{&dns.HINFO{Hdr: z.header(question.Name, dns.TypeHINFO), Cpu: "RFC8482"}}
-				return m, Contact{}
-			}
-			if !zone.of(name, n, at, m) {
-				m.Rcode = dns.RcodeNameError
-			}
-			if len(m.Answer) == 0 {
-				m.Ns = []dns.RR{z.soa(zone.apex, n)}
-			}
-			if m.Rcode == dns.RcodeSuccess {
-				return m, Contact{n.Address, client}
-			}
-			return m, Contact{}
+		if n.FQDN == "" {
+			continue
+		}
+		if own := dns.Fqdn(n.FQDN); dns.IsSubDomain(own, name) && len(own) > len(apex) {
+			in, apex, of = n, own, z.forward
+		}
+		if own := reverseName(n.Address); dns.IsSubDomain(own, name) && len(own) > len(apex) {
+			in, apex, of = n, own, z.reverse
 		}
 	}
-	m.Rcode = dns.RcodeRefused
-	return m, Contact{}
+	return in, apex, of
 }
 
 // forward answers within the zone of a group's name: the name itself, and the name

@@ -63,6 +63,22 @@ func TestAnswersAreForItsOwnNamesAndNothingElse(t *testing.T) {
 	}
 }
 
+// A group's name may be below another's, in whatever order they are written.
+func TestNameBelowAnotherGroupsNameHasItsOwnAddress(t *testing.T) {
+	other, third := netip.MustParseAddr("198.18.0.20"), netip.MustParseAddr("198.18.0.30")
+	names := []Name{{"print.example.com", vip}, {"color.print.example.com", other}, {"ns.print.example.com", third}}
+	for range names {
+		names = append(names[1:], names[0])
+		z := &Zone{TTL: time.Minute, Names: names}
+		for _, n := range names {
+			m, c := z.answer(question(n.FQDN+".", dns.TypeA), asker, box)
+			if len(m.Answer) != 1 || m.Answer[0].(*dns.A).A.String() != n.Address.String() || c.VirtualAddress != n.Address {
+				t.Errorf("%s: %v, contact of %v", n.FQDN, m, c.VirtualAddress)
+			}
+		}
+	}
+}
+
 func TestLookUpIsTheContactOfWhoAsksAndOfWhomAListedResolverAsksFor(t *testing.T) {
 	ask := func(from netip.Addr, subnet string) netip.Addr {
 		q := question("print.example.com.", dns.TypeA)
