@@ -136,7 +136,9 @@ func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
 	if err := g.policy.MoveClient(mfd, to.id, e.opts.Now()); err != nil {
 		return api.Done{}, refusal(err)
 	}
-	e.movedBy(g, mfd, was.Node, to.id, balance.Operator)
+	if was.Node != to.id {
+		e.movedBy(g, mfd, was.Node, to.id, balance.Operator)
+	}
 	b := dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: mfd, Mark: dataplane.Mark(to.id), Left: g.Affinity}
 	if err := e.opts.Kernel.Bind([]dataplane.Binding{b}); err != nil {
 		return api.Done{}, err

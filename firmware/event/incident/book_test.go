@@ -260,6 +260,17 @@ func TestCheckThatWasNeverAnsweredBelongsToTheNodeThatIsDown(t *testing.T) {
 	s.node("A", api.Down).take(over).node("A", api.Up).open(0)
 }
 
+func TestTitleSaysWhatIsTheMatter(t *testing.T) {
+	for text, want := range map[string]string{
+		"A: the account may not ask for service SPOC. Correct its rights": "A: the account may not ask for service SPOC",
+		"the PTR record is missing: add one":                              "The PTR record is missing",
+	} {
+		if got := (rule{}).title(key{kind: event.NodeServices}, api.Event{Text: text}); got != want {
+			t.Errorf("%q is titled %q", text, got)
+		}
+	}
+}
+
 func TestLesserEventOfTheSameKindEndsATrouble(t *testing.T) {
 	s := tell(t)
 	s.take(api.Event{Kind: event.KernelFault, Severity: event.Alert, Text: "the kernel refused a change: busy"})

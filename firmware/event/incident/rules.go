@@ -69,7 +69,10 @@ func (r rule) title(k key, ev api.Event) string {
 	}
 	sentence := ev.Text
 	for _, end := range []string{": ", "; ", ". "} {
-		sentence, _, _ = strings.Cut(sentence, end)
+		// Two words before a colon are whose trouble it is, and not what it is.
+		if first, _, found := strings.Cut(sentence, end); found && len(strings.Fields(first)) > 2 {
+			sentence = first
+		}
 	}
 	first, size := utf8.DecodeRuneInString(sentence)
 	return string(unicode.ToUpper(first)) + sentence[size:]
