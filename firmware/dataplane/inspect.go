@@ -11,7 +11,6 @@ import (
 // Connection is one connection of a client, for people to look at.
 type Connection struct {
 	VirtualAddress, Client netip.Addr
-	ClientPort             uint16
 	// Port is the port of the virtual address.
 	Port uint16
 	Mark Mark
@@ -46,7 +45,7 @@ func (c *connection) describe() Connection {
 		c.ended = c.ended.Add(-closedTimeout)
 	}
 	return Connection{
-		VirtualAddress: c.original.destination, Client: c.original.source, ClientPort: c.original.sourcePort,
+		VirtualAddress: c.original.destination, Client: c.original.source,
 		Port: c.original.destinationPort, Mark: c.mark, SeenAs: c.reply.destination, Related: c.status&statusExpected != 0,
 		Began: c.began, Ended: c.ended, Sent: c.sent, Received: c.received,
 	}
