@@ -110,7 +110,7 @@ func (f File) opened(text []byte) ([]byte, error) {
 }
 
 func unconfigured() Config {
-	return Config{Hostname: defaultHostname, Naming: Naming{Interval: defaultNamingInterval, TTL: defaultNamingTTL}}
+	return Config{Hostname: defaultHostname, Naming: Naming{Interval: defaultNamingInterval, TTL: defaultNamingTTL, Listen: true}}
 }
 
 func load(path string, limits Limits) (Config, error) {

@@ -17,7 +17,13 @@ type Naming struct {
 	Interval time.Duration
 	// TTL is how long others may keep an answer of this box.
 	TTL time.Duration
+	// Listen is whether the box answers; without, it only watches.
+	Listen bool
 }
+
+// MaxDNSName is the longest name of a group, in characters: what the box answers has
+// names below it, and the longest of DNS has 253.
+const MaxDNSName = 253 - len("hostmaster.")
 
 const (
 	defaultNamingInterval = 5 * time.Minute
@@ -34,6 +40,7 @@ func readNaming(s *section, limits Limits) Naming {
 		TTL: s.duration("ttl", defaultNamingTTL, time.Second, time.Hour,
 			"a name that is kept for less than a second would be asked for at every connection",
 			"a name that is kept for long is not looked up, and a look-up is what renews a binding without a connection"),
+		Listen: s.flagOr("listen", true),
 	}
 	s.finish()
 	return n
@@ -46,20 +53,21 @@ func readDNSName(s *section, purpose string) string {
 		return ""
 	}
 	labels := strings.Split(name, ".")
-	wrong := len(labels) < 2 || len(name) > 253
+	wrong := len(labels) < 2 || len(name) > MaxDNSName
 	for _, l := range labels {
 		wrong = wrong || !validName(l)
 	}
 	if _, err := netip.ParseAddr(name); wrong || err == nil {
 		s.add(s.key("dns_name"), fmt.Sprintf("%q is no full DNS name", name),
-			"a full name has two labels or more, each of 1 to 63 letters, digits and hyphens, with dots between them, and 253 characters at most (RFC 1035, 2.3.1)",
+			"a full name has two labels or more, each of 1 to 63 letters, digits and hyphens, with dots between them, and "+itoa(MaxDNSName)+" characters at most, for longer ones are made of it (RFC 1035, 2.3.1)",
 			`Write `+purpose+`, like dns_name = "print.example.com"`)
 		return ""
 	}
 	return name
 }
 
-// checkDNSNames refuses a name for two things: it would have two addresses.
+// checkDNSNames refuses a name for two things, which would have two addresses, and one
+// that the box would answer for without knowing of it.
 func checkDNSNames(r *report, c Config) {
 	owners := map[string]string{}
 	claim := func(path, name, what string) {
@@ -72,11 +80,30 @@ func checkDNSNames(r *report, c Config) {
 		}
 		owners[name] = what
 	}
+	for _, g := range c.Groups {
+		if g.DNSName != "" {
+			owners["ns."+g.DNSName] = fmt.Sprintf("the name server of group %q, which is this box,", g.Name)
+		}
+	}
 	for i, g := range c.Groups {
 		path := element("group", i+1)
 		claim(path, g.DNSName, fmt.Sprintf("group %q", g.Name))
 		for k, n := range g.Nodes {
-			claim(element(join(path, "node"), k+1), n.DNSName, fmt.Sprintf("node %s of group %q", n.Name, g.Name))
+			at := element(join(path, "node"), k+1)
+			claim(at, n.DNSName, fmt.Sprintf("node %s of group %q", n.Name, g.Name))
+			for _, over := range c.Groups {
+				if c.Naming.Listen && over.DNSName != "" && strings.HasSuffix(n.DNSName, "."+over.DNSName) {
+					r.add(join(at, "dns_name"), fmt.Sprintf("%s is below %s, the name of group %q", n.DNSName, over.DNSName, over.Name),
+						"for a group's name and all below it the site's name servers ask this box, which knows no nodes there", "Give the node a name beside it, like "+beside(n.DNSName, over.DNSName))
+				}
+			}
 		}
 	}
+}
+
+// beside moves a name that is below a group's one level up.
+func beside(name, group string) string {
+	_, parent, _ := strings.Cut(group, ".")
+	first, _, _ := strings.Cut(name, ".")
+	return first + "." + parent
 }

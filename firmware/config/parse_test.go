@@ -23,7 +23,7 @@ func TestSmallestFileDefaultsToTheRequirement(t *testing.T) {
 	}
 	want := Config{
 		Hostname: "spoolgate",
-		Naming:   Naming{Interval: 5 * time.Minute, TTL: time.Minute},
+		Naming:   Naming{Interval: 5 * time.Minute, TTL: time.Minute, Listen: true},
 		Groups: []Group{{
 			Name:           "print",
 			VirtualAddress: netip.MustParseAddr("192.0.2.10"),

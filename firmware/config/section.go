@@ -59,14 +59,17 @@ func (s *section) text(name, def, example string) string {
 	return t
 }
 
-func (s *section) flag(name string) bool {
+func (s *section) flag(name string) bool { return s.flagOr(name, false) }
+
+func (s *section) flagOr(name string, def bool) bool {
 	v, ok := s.take(name)
 	if !ok {
-		return false
+		return def
 	}
 	b, ok := v.(bool)
 	if !ok {
-		s.wrongType(s.key(name), v, "true or false", name+" = true")
+		s.wrongType(s.key(name), v, "true or false", fmt.Sprintf("%s = %t", name, !def))
+		return def
 	}
 	return b
 }

@@ -1,57 +1,39 @@
 package naming
 
 import (
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
-
-	"github.com/miekg/dns"
-	"golang.org/x/net/netutil"
 )
 
-const (
-	// udpSize is the largest answer over UDP: none of ours comes near it.
-	udpSize = 1232
-	// asked is how many questions a second one asker may put, and burst how many
-	// at once. An MFD puts a few an hour, a name server of a large site a few a
-	// second.
-	asked = 50
-	burst = 200
-	// askers bounds the memory of who asked how much.
-	askers = 4096
-	// mostContacts bounds what waits to be collected.
-	mostContacts = 8192
-
-	mostTCP   = 64 // connections at the same time
-	idleTCP   = 5 * time.Second
-	queryTime = 2 * time.Second
-)
+// mostContacts bounds what waits to be collected: some 4 MB.
+const mostContacts = 1 << 15
 
 // Responder answers over UDP and TCP. It is safe for concurrent use.
+//
+// Its sockets are read here and not by the library's server, which takes messages
+// apart where a panic ends the process, and has no bound on connections.
 type Responder struct {
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	now   func() time.Time
+	heard chan struct{}
 
 	mu       sync.Mutex
 	zone     Zone
-	budgets  map[netip.Addr]budget
+	budgets  *budgets
+	excess   uint64 // questions above a budget
 	contacts map[Contact]struct{}
-	servers  map[netip.Addr][]*dns.Server
+	doors    map[netip.Addr]*door
 	failed   map[netip.Addr]string
+	broken   time.Time // when a panic was told last
 }
 
-type budget struct {
-	left float64
-	at   time.Time
-}
-
-// NewResponder answers for nothing, nowhere, until Serve and Set.
+// NewResponder answers for nothing, nowhere, until Listen and Set.
 func NewResponder(log *slog.Logger, now func() time.Time) *Responder {
-	return &Responder{log: log, now: now, budgets: map[netip.Addr]budget{}, contacts: map[Contact]struct{}{},
-		servers: map[netip.Addr][]*dns.Server{}, failed: map[netip.Addr]string{}}
+	return &Responder{log: log, now: now, heard: make(chan struct{}, 1), budgets: newBudgets(),
+		contacts: map[Contact]struct{}{}, doors: map[netip.Addr]*door{}, failed: map[netip.Addr]string{}}
 }
 
 // Set replaces what is answered for.
@@ -61,7 +43,11 @@ func (r *Responder) Set(z Zone) {
 	r.zone = z
 }
 
-// Contacts returns the look-ups since the last call, each once.
+// Heard tells that there are Contacts, once until they are collected.
+func (r *Responder) Heard() <-chan struct{} { return r.heard }
+
+// Contacts returns the look-ups since the last call, each once. Beyond 32,768 MFDs
+// that wait they are lost, as their look-ups in a resolver's memory are.
 func (r *Responder) Contacts() []Contact {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,13 +68,13 @@ func (r *Responder) Listen(addresses []netip.Addr) {
 	wanted := map[netip.Addr]bool{}
 	for _, a := range addresses {
 		wanted[a] = true
-		if r.servers[a] != nil {
+		if d := r.doors[a]; d != nil && !d.ended() {
 			continue
 		}
-		servers, err := r.open(a)
+		d, err := open(netip.AddrPortFrom(a, 53), r.respond)
 		switch {
 		case err == nil:
-			r.servers[a] = servers
+			r.doors[a] = d
 			delete(r.failed, a)
 			r.log.Info("answering for names", "address", a)
 		case r.failed[a] != err.Error():
@@ -96,129 +82,80 @@ func (r *Responder) Listen(addresses []netip.Addr) {
 			r.log.Warn("names are not answered for", "address", a, "err", err)
 		}
 	}
-	for a, servers := range r.servers {
+	for a, d := range r.doors {
 		if !wanted[a] {
-			delete(r.servers, a)
-			go shutdown(servers)
+			delete(r.doors, a)
+			d.close()
 		}
 	}
-}
-
-func shutdown(servers []*dns.Server) {
-	for _, s := range servers {
-		// An error means that it had ended.
-		_ = s.Shutdown()
-	}
-}
-
-func (r *Responder) open(a netip.Addr) ([]*dns.Server, error) {
-	at := netip.AddrPortFrom(a, 53)
-	packets, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-	if err != nil {
-		return nil, err
-	}
-	stream, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-	if err != nil {
-		packets.Close()
-		return nil, err
-	}
-	servers := []*dns.Server{
-		{PacketConn: packets, UDPSize: udpSize},
-		{Listener: netutil.LimitListener(stream, mostTCP), ReadTimeout: queryTime, IdleTimeout: func() time.Duration { return idleTCP }},
-	}
-	for _, s := range servers {
-		s.Handler, s.WriteTimeout = dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) { r.serve(w, q, a) }), queryTime
-		started, ended := make(chan struct{}), make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go func() {
-			err := s.ActivateAndServe()
-			close(ended)
-			if err != nil {
-				r.log.Warn("names are not answered for any more", "address", a, "err", err)
-			}
-			r.gone(a)
-		}()
-		select {
-		case <-started:
-		case <-ended:
-		}
-	}
-	return servers, nil
-}
-
-// gone has an address opened again whose server ended by itself.
-func (r *Responder) gone(a netip.Addr) {
-	r.mu.Lock()
-	servers := r.servers[a]
-	delete(r.servers, a)
-	r.mu.Unlock()
-	shutdown(servers)
-}
-
-// serve answers one question. A panic in it is the question's end, not the daemon's.
-func (r *Responder) serve(w dns.ResponseWriter, q *dns.Msg, at netip.Addr) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.log.Error("a question about a name could not be answered", "question", fmt.Sprint(q.Question), "panic", p)
-		}
-	}()
-	asker := addressOf(w.RemoteAddr())
-	if !asker.IsValid() || !r.allow(asker) {
-		return // an answer would be what a forged question is after
-	}
-	r.mu.Lock()
-	zone := r.zone
-	r.mu.Unlock()
-	m, contact := zone.answer(q, asker, at)
-	if contact.Client.IsValid() {
-		r.mu.Lock()
-		if len(r.contacts) < mostContacts {
-			r.contacts[contact] = struct{}{}
-		}
-		r.mu.Unlock()
-	}
-	if w.RemoteAddr().Network() == "udp" {
-		size := dns.MinMsgSize
-		if opt := q.IsEdns0(); opt != nil {
-			size = min(max(int(opt.UDPSize()), dns.MinMsgSize), udpSize)
-		}
-		m.Truncate(size)
-	}
-	// Whoever asked may have gone.
-	_ = w.WriteMsg(m)
-}
-
-// allow takes a question off the asker's budget.
-func (r *Responder) allow(asker netip.Addr) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.now()
-	b, known := r.budgets[asker]
-	if !known {
-		if len(r.budgets) >= askers {
-			clear(r.budgets)
-		}
-		b = budget{left: burst, at: now}
-	}
-	b.left = min(burst, b.left+now.Sub(b.at).Seconds()*asked)
-	b.at = now
-	ok := b.left >= 1
-	if ok {
-		b.left--
-	}
-	r.budgets[asker] = b
-	return ok
 }
 
 // Close ends all answering.
 func (r *Responder) Close() { r.Listen(nil) }
 
-func addressOf(a net.Addr) netip.Addr {
-	switch a := a.(type) {
-	case *net.UDPAddr:
-		return a.AddrPort().Addr().Unmap()
-	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
+// respond answers one request; nil is no answer. A panic in it is the question's end,
+// not the daemon's.
+func (r *Responder) respond(req request) (reply []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			reply = nil
+			r.panicked(p)
+		}
+	}()
+	zone, allowed, second := r.admit(req.asker)
+	if !allowed {
+		// Half of what is too much gets a way out, so that a resolver in whose name
+		// somebody floods the box still gets its answers, over TCP.
+		if !req.stream && second {
+			return truncated(req.packet)
+		}
+		return nil
 	}
-	return netip.Addr{}
+	reply, contact := zone.answer(req)
+	if contact.Client.IsValid() {
+		r.Note(contact.VirtualAddress, contact.Client)
+	}
+	return reply
+}
+
+// admit takes a question off the asker's budget.
+func (r *Responder) admit(asker netip.Addr) (zone *Zone, allowed, second bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.budgets.take(asker, r.now()) {
+		r.excess++
+		return nil, false, r.excess%2 == 0
+	}
+	z := r.zone
+	return &z, true, false
+}
+
+// Note takes a look-up of the group of a virtual address for a contact of an MFD.
+func (r *Responder) Note(virtual, client netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.contacts) >= mostContacts {
+		return
+	}
+	r.contacts[Contact{virtual, client}] = struct{}{}
+	if len(r.contacts) > 1 {
+		return // the first one was told
+	}
+	select {
+	case r.heard <- struct{}{}:
+	default:
+	}
+}
+
+// panicked tells of a panic, at most once a minute: a stranger may know how to cause
+// them.
+func (r *Responder) panicked(p any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	if !r.broken.IsZero() && now.Sub(r.broken) < time.Minute {
+		return
+	}
+	r.broken = now
+	r.log.Error("a question about a name could not be answered", "panic", p, "stack", string(debug.Stack()))
 }

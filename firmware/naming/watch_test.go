@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/event"
@@ -81,34 +80,5 @@ func TestWrongNameIsToldOnceItIsSureAndOnceItIsRight(t *testing.T) {
 	look("", noPTR) // and again: from the beginning
 	if e := w.Observe([]api.NameCheck{noPTR}); len(e) != 1 || e[0].Group != "print" || e[0].Kind != event.NameReverse {
 		t.Errorf("%+v", e)
-	}
-}
-
-func TestOneAskerGetsOnlySoMuch(t *testing.T) {
-	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-	r := NewResponder(nil, func() time.Time { return now })
-	count := func(who netip.Addr, n int) (got int) {
-		for range n {
-			if r.allow(who) {
-				got++
-			}
-		}
-		return got
-	}
-	if got := count(asker, 1000); got != burst {
-		t.Errorf("at once it got %d", got)
-	}
-	if got := count(ofSite, 10); got != 10 {
-		t.Errorf("another one got %d", got)
-	}
-	now = now.Add(time.Second)
-	if got := count(asker, 1000); got != asked {
-		t.Errorf("a second later it got %d", got)
-	}
-	for i := range 3 * askers {
-		r.allow(netip.AddrFrom4([4]byte{198, 19, byte(i >> 8), byte(i)}))
-	}
-	if len(r.budgets) > askers {
-		t.Errorf("%d askers are remembered", len(r.budgets))
 	}
 }

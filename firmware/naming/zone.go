@@ -4,7 +4,8 @@
 // The answers are for MFDs and for name servers of the site that have the names
 // delegated, or forwarded, to this box. It answers for its own names and addresses
 // and for nothing else, so that it is of no use to strangers: it never asks others
-// for them, its answers are small, and each asker gets only so many.
+// for them, its answers are small, and each asker gets only so many. Whatever comes
+// in, the engine goes on: the two share a process and nothing else.
 package naming
 
 import (
@@ -17,7 +18,7 @@ import (
 
 // Name is a group's name and the virtual address that it stands for.
 type Name struct {
-	FQDN    string // without the last dot, in lower case; empty: only the address is answered for
+	FQDN    string // without the last dot, in lower case, at most config.MaxDNSName long
 	Address netip.Addr
 }
 
@@ -32,121 +33,100 @@ type Zone struct {
 // Contact is a look-up of a group's name by an MFD.
 type Contact struct{ VirtualAddress, Client netip.Addr }
 
-// answer answers a question that came to the address at, from asker. Contact is
-// valid when it was the look-up of a group.
-func (z *Zone) answer(q *dns.Msg, asker, at netip.Addr) (*dns.Msg, Contact) {
-	m := new(dns.Msg)
-	m.SetReply(q)
-	m.Compress = true
-	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
-		m.Rcode = dns.RcodeNotImplemented
-		return m, Contact{}
-	}
-	client := asker
-	if opt := q.IsEdns0(); opt != nil {
-		m.SetEdns0(udpSize, false)
-		if opt.Version() != 0 {
-			m.Rcode = dns.RcodeBadVers
-			return m, Contact{}
-		}
-		client = z.behind(opt, asker, m.IsEdns0())
-	}
-	question := q.Question[0]
-	name := strings.ToLower(question.Name)
-	if question.Qclass != dns.ClassINET {
-		m.Rcode = dns.RcodeRefused
-		return m, Contact{}
-	}
-	n, apex, of := z.find(name)
-	if of == nil {
-		m.Rcode = dns.RcodeRefused
-		return m, Contact{}
-	}
-	m.Authoritative = true
-	if question.Qtype == dns.TypeANY {
-		// RFC 8482: one small record instead of all.
-		m.Answer = []dns.RR{&dns.HINFO{Hdr: z.header(question.Name, dns.TypeHINFO), Cpu: "RFC8482"}}
-		return m, Contact{}
-	}
-	if !of(name, n, at, m) {
-		m.Rcode = dns.RcodeNameError
-	}
-	if len(m.Answer) == 0 {
-		m.Ns = []dns.RR{z.soa(apex, n)}
-	}
-	if m.Rcode == dns.RcodeSuccess {
-		return m, Contact{n.Address, client}
-	}
-	return m, Contact{}
+// apex is a name that the box has authority over, with all below it: that of a group
+// or the reverse of a virtual address. Each is a zone of its own, so that a site can
+// delegate it.
+type apex struct {
+	Name
+	zone    string
+	reverse bool
 }
 
-// find finds the zone that a name is in: the deepest, as one group's name may be
-// below another's. of is nil for a name that is in none.
-func (z *Zone) find(name string) (in Name, apex string, of func(string, Name, netip.Addr, *dns.Msg) bool) {
+// find is the zone that a name is in; of several, one of which is in the other, the
+// inner one.
+func (z *Zone) find(name string) (in apex, found bool) {
 	for _, n := range z.Names {
-		if n.FQDN == "" {
-			continue
-		}
-		if own := dns.Fqdn(n.FQDN); dns.IsSubDomain(own, name) && len(own) > len(apex) {
-			in, apex, of = n, own, z.forward
-		}
-		if own := reverseName(n.Address); dns.IsSubDomain(own, name) && len(own) > len(apex) {
-			in, apex, of = n, own, z.reverse
+		for _, a := range []apex{{n, dns.Fqdn(n.FQDN), false}, {n, reverseName(n.Address), true}} {
+			if dns.IsSubDomain(a.zone, name) && len(a.zone) > len(in.zone) {
+				in, found = a, true
+			}
 		}
 	}
-	return in, apex, of
+	return in, found
 }
 
-// forward answers within the zone of a group's name: the name itself, and the name
-// of the name server in it. It reports whether the name exists.
-func (z *Zone) forward(name string, n Name, at netip.Addr, m *dns.Msg) bool {
-	q := m.Question[0]
-	address := n.Address
-	switch name {
-	case dns.Fqdn(n.FQDN):
-		if q.Qtype == dns.TypeNS || q.Qtype == dns.TypeSOA {
-			m.Answer = []dns.RR{z.authority(q.Qtype, dns.Fqdn(n.FQDN), n)}
+// above reports whether one of the box's names is below name. Then name exists too,
+// without a record: to be told otherwise stops a name server from asking for the one
+// below (RFC 8020).
+func (z *Zone) above(name string) bool {
+	for _, n := range z.Names {
+		if strings.HasSuffix(dns.Fqdn(n.FQDN), "."+name) {
 			return true
 		}
-	case server(n):
-		address = at
-	default:
-		return false
+	}
+	return false
+}
+
+// fill puts the records for the one question of m, which came to the address at, into
+// it. It returns the group that was asked for, if one was.
+func (z *Zone) fill(m *dns.Msg, at netip.Addr) (group netip.Addr) {
+	q := m.Question[0]
+	name := strings.ToLower(q.Name)
+	in, ours := z.find(name)
+	if q.Qclass != dns.ClassINET || !ours || q.Qtype == dns.TypeAXFR || q.Qtype == dns.TypeIXFR {
+		m.Rcode = dns.RcodeRefused
+		return netip.Addr{}
+	}
+	m.Authoritative = true
+	records, exists := z.records(in, name, q.Name, at)
+	for _, rr := range records {
+		if rr.Header().Rrtype == q.Qtype {
+			m.Answer = append(m.Answer, rr)
+		}
 	}
 	switch {
-	case q.Qtype == dns.TypeA && address.Is4():
-		m.Answer = []dns.RR{&dns.A{Hdr: z.header(q.Name, dns.TypeA), A: address.AsSlice()}}
-	case q.Qtype == dns.TypeAAAA && address.Is6():
-		m.Answer = []dns.RR{&dns.AAAA{Hdr: z.header(q.Name, dns.TypeAAAA), AAAA: address.AsSlice()}}
+	case !exists:
+		m.Rcode = dns.RcodeNameError
+	case q.Qtype == dns.TypeANY:
+		// RFC 8482: one small record instead of all.
+		m.Answer = []dns.RR{&dns.HINFO{Hdr: z.header(q.Name, dns.TypeHINFO), Cpu: "RFC8482"}}
 	}
-	return true
+	if len(m.Answer) == 0 {
+		m.Ns = []dns.RR{z.soa(in, in.zone)}
+	}
+	if name != in.zone {
+		return netip.Addr{}
+	}
+	return in.Address
 }
 
-// reverse answers within the zone of a virtual address' reverse name.
-func (z *Zone) reverse(name string, n Name, _ netip.Addr, m *dns.Msg) bool {
-	if name != reverseName(n.Address) {
-		return false
+// records are those of a name in a zone, and whether it exists: it may have none. They
+// are written as the name was asked for, whose letters may be large and small to tell
+// the answer from a forged one.
+func (z *Zone) records(in apex, name, asked string, at netip.Addr) (records []dns.RR, exists bool) {
+	switch {
+	case name == in.zone && in.reverse:
+		records = []dns.RR{&dns.PTR{Hdr: z.header(asked, dns.TypePTR), Ptr: dns.Fqdn(in.FQDN)}}
+	case name == in.zone:
+		records = []dns.RR{z.host(asked, in.Address)}
+	case name == server(in.Name) && !in.reverse:
+		return []dns.RR{z.host(asked, at)}, true
+	default:
+		return nil, z.above(name)
 	}
-	switch q := m.Question[0]; q.Qtype {
-	case dns.TypePTR:
-		m.Answer = []dns.RR{&dns.PTR{Hdr: z.header(q.Name, dns.TypePTR), Ptr: dns.Fqdn(n.FQDN)}}
-	case dns.TypeNS, dns.TypeSOA:
-		m.Answer = []dns.RR{z.authority(q.Qtype, name, n)}
-	}
-	return true
+	return append(records, z.soa(in, asked), &dns.NS{Hdr: z.header(asked, dns.TypeNS), Ns: server(in.Name)}), true
 }
 
-func (z *Zone) authority(kind uint16, apex string, n Name) dns.RR {
-	if kind == dns.TypeNS {
-		return &dns.NS{Hdr: z.header(apex, dns.TypeNS), Ns: server(n)}
+func (z *Zone) host(name string, a netip.Addr) dns.RR {
+	if a.Is4() {
+		return &dns.A{Hdr: z.header(name, dns.TypeA), A: a.AsSlice()}
 	}
-	return z.soa(apex, n)
+	return &dns.AAAA{Hdr: z.header(name, dns.TypeAAAA), AAAA: a.AsSlice()}
 }
 
-func (z *Zone) soa(apex string, n Name) dns.RR {
-	ttl := uint32(z.TTL.Seconds())
-	return &dns.SOA{Hdr: z.header(apex, dns.TypeSOA), Ns: server(n), Mbox: "hostmaster." + dns.Fqdn(n.FQDN),
-		Serial: 1, Refresh: 3600, Retry: 600, Expire: 604800, Minttl: ttl}
+func (z *Zone) soa(in apex, name string) dns.RR {
+	return &dns.SOA{Hdr: z.header(name, dns.TypeSOA), Ns: server(in.Name), Mbox: "hostmaster." + dns.Fqdn(in.FQDN),
+		Serial: 1, Refresh: 3600, Retry: 600, Expire: 604800, Minttl: uint32(z.TTL.Seconds())}
 }
 
 func (z *Zone) header(name string, kind uint16) dns.RR_Header {
@@ -159,32 +139,7 @@ func server(n Name) string { return "ns." + dns.Fqdn(n.FQDN) }
 func reverseName(a netip.Addr) string {
 	name, err := dns.ReverseAddr(a.String())
 	if err != nil {
-		return "." // of an address that is none; nobody asks for it
+		return "" // of an address that is none
 	}
 	return name
-}
-
-// behind is the client that a resolver of the site asks for, when it names one
-// machine and not a network (RFC 7871); the asker itself otherwise.
-func (z *Zone) behind(opt *dns.OPT, asker netip.Addr, reply *dns.OPT) netip.Addr {
-	for _, o := range opt.Option {
-		subnet, ok := o.(*dns.EDNS0_SUBNET)
-		if !ok {
-			continue
-		}
-		// The answer is the same for every client.
-		echo := *subnet
-		echo.SourceScope = 0
-		reply.Option = append(reply.Option, &echo)
-		a, valid := netip.AddrFromSlice(subnet.Address)
-		if a = a.Unmap(); !valid || int(subnet.SourceNetmask) != a.BitLen() {
-			continue
-		}
-		for _, r := range z.Resolvers {
-			if r == asker {
-				return a
-			}
-		}
-	}
-	return asker
 }

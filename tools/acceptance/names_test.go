@@ -47,6 +47,15 @@ func TestBoxAnswersForItsNamesOnly(t *testing.T) {
 			{groupName + " AAAA", "status: NOERROR"},
 			{groupName + " AAAA", "ANSWER: 0"},
 			{groupName + " ANY", "RFC8482"},
+			{groupName + " NS", "IN\tNS\tns.print.example.com."},
+			{"ns." + groupName + " A", "IN\tA\t" + site.BoxAddress.String()},
+			{"ns." + groupName + " A", "flags: qr aa"},
+			{groupName + " AAAA", "IN\tSOA\tns.print.example.com. hostmaster.print.example.com."},
+			{groupName + " A +opcode=NOTIFY", "status: NOTIMP"},
+			{groupName + " A +opcode=UPDATE", "status: NOTIMP"},
+			{groupName + " AXFR", "Transfer failed"},
+			{groupName + " A +header-only", "status: FORMERR"},
+			{"no." + groupName + " A", "flags: qr aa"},
 			{"no." + groupName + " A", "status: NXDOMAIN"},
 			{"example.org A", "status: REFUSED"},
 			{"-x 198.18.0.11", "status: REFUSED"},
@@ -74,30 +83,36 @@ func (p *place) answers(m *mfd.MFD) (err error) {
 	return err
 }
 
-// C16: a look-up by a printer inside its window renews it; the connection after it
-// goes to the same node, though the window after its last connection is over.
+// C16: a look-up by a printer inside its window renews it, also one by way of the
+// site's resolver; the connection after it goes to the same node, though the window
+// after its last connection is over.
 func TestLookUpRenewsTheWindow(t *testing.T) {
 	t.Parallel()
 	const window = 4 * time.Second
-	p := open(t, site.Options{Nodes: 2, MFDs: 4}, `affinity = "4s"`, fmt.Sprintf("dns_name = %q", groupName))
-	p.must(p.answers(p.MFDs[3]))
-	before := p.landings(p.MFDs[:3], 5011)
+	p := open(t, site.Options{Nodes: 2, MFDs: 5}, `affinity = "4s"`, fmt.Sprintf("dns_name = %q", groupName), fmt.Sprintf("naming.resolvers = [%q]", resolver))
+	asking, byResolver, silent, stranger := p.MFDs[:2], p.MFDs[2], p.MFDs[3], p.MFDs[4]
+	ofSite := p.nameserver()
+	p.must(p.answers(stranger))
+	before := p.landings(p.MFDs[:4], 5011)
 	closed := time.Now()
-	p.await("all bound, nothing open", func(s api.Snapshot) bool { return s.Groups[0].Clients == 3 && s.Groups[0].Connections == 0 })
+	p.await("all bound, nothing open", func(s api.Snapshot) bool { return s.Groups[0].Clients == 4 && s.Groups[0].Connections == 0 })
 	for i := range 3 {
 		// The pause is what is tested.
 		time.Sleep(time.Until(closed.Add(time.Duration(i+1) * window * 6 / 10)))
-		p.dig(p.MFDs[0], groupName)
-		p.dig(p.MFDs[1], "+tcp", "-x", site.VIP.String())
+		p.dig(asking[0], groupName)
+		p.dig(asking[1], "+tcp", "-x", site.VIP.String())
+		_, err := ofSite.space.Output("dig", "@"+site.BoxAddress.String(), groupName, "+subnet="+byResolver.Address.String()+"/32", "+tries=3", "+time=2")
+		p.must(err)
+		// Nobody else is believed to ask for another.
+		p.dig(stranger, groupName, "+subnet="+silent.Address.String()+"/32")
 	}
-	s := p.await("who did not ask is forgotten", func(s api.Snapshot) bool { return s.Groups[0].Clients == 2 })
+	s := p.await("who did not ask is forgotten", func(s api.Snapshot) bool { return s.Groups[0].Clients == 3 })
 	if time.Since(closed) < window {
 		t.Fatalf("the window is not over, and bound are %d", s.Groups[0].Clients)
 	}
-	p.same("after look-ups only", before[:2], p.landings(p.MFDs[:2], 5012))
+	p.same("after look-ups only", before[:3], p.landings(p.MFDs[:3], 5012))
 	// A look-up binds nobody.
-	p.dig(p.MFDs[3], groupName)
-	if found, err := p.box.Clients(t.Context(), p.MFDs[3].Address.String()); err != nil || len(found) != 0 {
+	if found, err := p.box.Clients(t.Context(), stranger.Address.String()); err != nil || len(found) != 0 {
 		t.Errorf("bound by a look-up: %+v %v", found, err)
 	}
 }
