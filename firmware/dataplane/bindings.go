@@ -75,13 +75,14 @@ func (t *Table) Bind(bindings []Binding) error {
 	})
 }
 
-// Refresh starts the windows of bindings anew; Left is ignored. A binding that
-// ended meanwhile is not brought back, one that names another node by now and
-// one whose node is not up are left alone.
-func (t *Table) Refresh(bindings []Binding) error {
+// Refresh starts the windows of bindings anew, and returns those that it did; Left
+// is ignored. A binding that ended meanwhile is not brought back, one that names
+// another node by now and one whose node is not up are left alone.
+func (t *Table) Refresh(bindings []Binding) ([]Binding, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.rewrite(func(is []Binding) (add, del []Binding) {
+	var renewed []Binding
+	err := t.rewrite(func(is []Binding) (add, del []Binding) {
 		have := index(is)
 		for c, b := range index(bindings) {
 			old, ok := have[c]
@@ -93,8 +94,13 @@ func (t *Table) Refresh(bindings []Binding) error {
 			old.Left = t.there.groups[c.vip].affinity
 			add = append(add, old)
 		}
+		renewed = slices.Clone(add)
 		return add, del
 	})
+	if err != nil {
+		return nil, err
+	}
+	return renewed, nil
 }
 
 // Forget ends bindings; the clients are dealt anew at their next connection.

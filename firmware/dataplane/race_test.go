@@ -181,7 +181,11 @@ func TestALargeSiteWorks(t *testing.T) {
 	got, err := s.table.Bindings()
 	s.must(err)
 	took("read them")
-	s.must(s.table.Refresh(want[:25_000]))
+	renewed, err := s.table.Refresh(want[:25_000])
+	s.must(err)
+	if len(renewed) != 25_000 {
+		t.Errorf("%d of 25,000 were renewed", len(renewed))
+	}
 	took("refresh a quarter")
 	s.must(s.table.Bind(want[:1]))
 	took("bind one more")

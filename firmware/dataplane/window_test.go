@@ -114,7 +114,11 @@ func TestRefreshStartsTheWindowAnewOnlyWhereTheBindingStillHolds(t *testing.T) {
 	at := func(i int, m Mark) Binding { return Binding{vip, printer(i), m, 5 * time.Minute} }
 	s.must(s.table.Bind([]Binding{at(0, 1), at(1, 2), at(2, 3)}))
 	s.must(s.table.Change([]Mark{1, 2}, nil))
-	s.must(s.table.Refresh([]Binding{at(0, 1), at(1, 1), at(2, 3), at(3, 1)}))
+	renewed, err := s.table.Refresh([]Binding{at(0, 1), at(1, 1), at(2, 3), at(3, 1)})
+	s.must(err)
+	if len(renewed) != 1 || renewed[0].Client != printer(0) {
+		t.Errorf("renewed %+v", renewed)
+	}
 	if left := s.left(printer(0)); left < 29*time.Minute {
 		t.Errorf("refreshed, and %s are left", left)
 	}

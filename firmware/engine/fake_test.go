@@ -39,6 +39,7 @@ type fakeKernel struct {
 	cuts     []dataplane.Mark
 	tries    int
 	refuses  bool
+	slow     func() // what a Refresh takes
 	cutErr   error
 	lost     bool // somebody else removed all of it
 }
@@ -98,15 +99,22 @@ func (k *fakeKernel) Bind(l []dataplane.Binding) error {
 	return nil
 }
 
-func (k *fakeKernel) Refresh(l []dataplane.Binding) error {
+func (k *fakeKernel) Refresh(l []dataplane.Binding) (renewed []dataplane.Binding, err error) {
 	if err := k.err(); err != nil {
-		return err
+		return nil, err
+	}
+	if k.slow != nil {
+		k.slow()
 	}
 	for _, b := range l {
+		if k.bindings[b.Client].Mark != b.Mark {
+			continue
+		}
 		b.Left = k.layout.Groups[0].Affinity
 		k.bindings[b.Client] = b
+		renewed = append(renewed, b)
 	}
-	return nil
+	return renewed, nil
 }
 
 func (k *fakeKernel) Forget(l []dataplane.Binding) error {

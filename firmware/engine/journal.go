@@ -149,13 +149,15 @@ func (e *Engine) sweep() {
 	e.refresh(renew, "with open connections")
 }
 
-// refresh begins windows anew in the kernel.
-func (e *Engine) refresh(renew []dataplane.Binding, whose string) {
+// refresh begins windows anew in the kernel, and returns those that it still had.
+func (e *Engine) refresh(renew []dataplane.Binding, whose string) []dataplane.Binding {
 	if len(renew) == 0 {
-		return
+		return nil
 	}
-	if err := e.opts.Kernel.Refresh(renew); err != nil {
+	renewed, err := e.opts.Kernel.Refresh(renew)
+	if err != nil {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Once: true,
 			Text: fmt.Sprintf("the windows of %s %s could not be renewed: %v", count(len(renew), "MFD"), whose, err)})
 	}
+	return renewed
 }

@@ -21,7 +21,7 @@ type Kernel interface {
 	Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error
 	Wait([]dataplane.Mark) error
 	Bind([]dataplane.Binding) error
-	Refresh([]dataplane.Binding) error
+	Refresh([]dataplane.Binding) ([]dataplane.Binding, error)
 	Forget([]dataplane.Binding) error
 	Bindings() ([]dataplane.Binding, error)
 	Cut(...dataplane.Mark) (int, error)

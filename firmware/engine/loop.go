@@ -96,6 +96,8 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			e.probed(p)
 		case a := <-e.answers:
 			e.hear(a)
+		case <-e.names.responder.Heard():
+			e.contacts(e.opts.Now())
 		case ask := <-e.requests:
 			ask()
 		case <-reload:

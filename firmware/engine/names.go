@@ -21,6 +21,7 @@ type names struct {
 	watch     *naming.Watch
 	found     api.Names
 	next      time.Time // look
+	collect   time.Time // look-ups, not before
 	looking   bool
 }
 
@@ -67,19 +68,24 @@ func (e *Engine) nameGroups() {
 	e.names.next = time.Time{}
 }
 
-// answerFrom are the box's own addresses towards nodes and MFDs. Names are answered
-// for there, and not at a virtual address, where everything but the groups' ports
-// is refused.
+// answerFrom are the box's own addresses in the networks of the virtual addresses that
+// have a name. Names are answered for there, and not at a virtual address, where
+// everything but the groups' ports is refused: and a pair of boxes is two name servers.
 func (e *Engine) answerFrom() (out []netip.Addr) {
+	if !e.config.Naming.Listen {
+		return nil
+	}
 	for _, g := range e.groups {
 		if g.DNSName == "" {
 			continue
 		}
-		for _, m := range g.members {
-			if a := e.source.find(m.Address); a.IsValid() && !slices.Contains(out, a) {
-				out = append(out, a)
+		at := e.source.beside(g.VirtualAddress)
+		if len(at) == 0 { // it is routed to the box, and in no network of its
+			for _, p := range e.config.Service.Addresses {
+				at = append(at, p.Addr())
 			}
 		}
+		out = append(out, at...)
 	}
 	return out
 }
@@ -103,21 +109,41 @@ func (e *Engine) tickNames(now time.Time) {
 	}
 }
 
+const (
+	// contactsEvery is the least time between two collections of look-ups.
+	contactsEvery = 100 * time.Millisecond
+	// contactsShare is the part of its time, one in so many, that the loop spends on
+	// them: with 100,000 bindings the kernel takes half a second to renew one.
+	contactsShare = 20
+)
+
 // contacts takes look-ups for signs of life (requirement: "if connection (incl. DNS
 // lookup) attempts are made by the MFD"). One that is not bound stays so: which node
-// it gets is decided by its first connection.
+// it gets is decided by its first connection. The kernel has the last word on who is
+// bound: a window that ended there a moment ago is not begun anew here.
 func (e *Engine) contacts(now time.Time) {
+	if now.Before(e.names.collect) {
+		return // the next tick after that does it
+	}
+	found := e.names.responder.Contacts()
+	if len(found) == 0 {
+		return
+	}
 	var renew []dataplane.Binding
-	for _, c := range e.names.responder.Contacts() {
+	for _, c := range found {
 		g := e.byVIP[c.VirtualAddress]
 		if g == nil {
 			continue
 		}
-		if b, bound := g.policy.Renew(c.Client, now); bound {
-			renew = append(renew, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node)})
+		if b, bound := g.policy.Lookup(c.Client, now); bound {
+			renew = append(renew, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: c.Client, Mark: dataplane.Mark(b.Node)})
 		}
 	}
-	e.refresh(renew, "that looked the name up")
+	for _, b := range e.refresh(renew, "that looked the name up") {
+		e.byVIP[b.VirtualAddress].policy.Renew(b.Client, now)
+	}
+	done := e.opts.Now()
+	e.names.collect = done.Add(max(contactsEvery, contactsShare*done.Sub(now)))
 }
 
 // nameChecks are the names and addresses to look at: all, once one group has a name.

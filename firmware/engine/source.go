@@ -38,9 +38,7 @@ func (s *sourceFinder) avoid(virtual []netip.Addr) {
 func (s *sourceFinder) find(node netip.Addr) netip.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := s.now(); s.readAt.IsZero() || now.Sub(s.readAt) > sourceAge {
-		s.own, s.readAt = ownPrefixes(), now
-	}
+	s.read()
 	for _, p := range s.own {
 		if p.Contains(node) && !slices.Contains(s.virtual, p.Addr()) {
 			return p.Addr()
@@ -58,6 +56,26 @@ func (s *sourceFinder) find(node netip.Addr) netip.Addr {
 	// Whoever waits for an address wants to know of it at once.
 	s.readAt = time.Time{}
 	return netip.Addr{}
+}
+
+// beside are the own addresses in a network that a machine is in, too.
+func (s *sourceFinder) beside(a netip.Addr) (out []netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read()
+	for _, p := range s.own {
+		if p.Contains(a) && !slices.Contains(s.virtual, p.Addr()) {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
+}
+
+// read reads the own addresses, unless it did so a moment ago.
+func (s *sourceFinder) read() {
+	if now := s.now(); s.readAt.IsZero() || now.Sub(s.readAt) > sourceAge {
+		s.own, s.readAt = ownPrefixes(), now
+	}
 }
 
 // neighbours reports whether two machines are in one network that the box has an

@@ -73,6 +73,28 @@ func TestBoxAnswersForItsNamesOnly(t *testing.T) {
 	}
 }
 
+// The names are answered for in the network of the virtual address, and not where the
+// nodes are; and nowhere once that is not wanted any more.
+func TestNamesAreAnsweredForWhereMFDsAreAndOnlyIfWanted(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 1, MFDs: 1, TwoArms: true}, fmt.Sprintf("dns_name = %q", groupName))
+	m := p.MFDs[0]
+	p.must(p.answers(m))
+	if out, err := p.Nodes[0].Namespace.Output("dig", "@198.19.0.2", groupName, "+tries=1", "+time=1"); err == nil {
+		t.Errorf("answers nodes on their side:\n%s", out)
+	}
+	p.must(p.box.Configure(p.Config(fmt.Sprintf("dns_name = %q", groupName), "naming.listen = false")))
+	p.must(p.box.Reload())
+	for end := time.Now().Add(within); ; <-time.After(50 * time.Millisecond) {
+		if _, err := m.Namespace.Output("dig", "@"+site.BoxAddress.String(), groupName, "+tries=1", "+time=1"); err != nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("answers still")
+		}
+	}
+}
+
 // answers waits until the box answers for names.
 func (p *place) answers(m *mfd.MFD) (err error) {
 	for end := time.Now().Add(within); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
