@@ -117,6 +117,9 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/mfds/198.18.1.20", known())
 	give("GET /v1/incidents", matters())
 	give("GET /v1/proof", proved())
+	give("GET /v1/names", whatIsNamed())
+	give("GET /v1/names/198.18.1.20", api.NameCheck{Address: netip.MustParseAddr("198.18.1.20"), Resolver: "198.18.0.53", Reverse: []string{"mfd20.example.com"},
+		Forward: []netip.Addr{netip.MustParseAddr("198.18.1.20")}})
 	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})
 	give("GET /v1/groups/print/nodes/B/flights", flown())
 	mux.HandleFunc("GET /v1/groups/print/nodes/B/pcap", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "packets of B") })

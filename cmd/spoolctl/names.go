@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"time"
 
 	"spoolgate/firmware/api"
 )
@@ -22,7 +23,7 @@ func names(ctx context.Context, c *call) error {
 		if c.json {
 			return c.printJSON(found)
 		}
-		return c.nameTable([]api.NameCheck{found})
+		return c.nameTable(c.now(), []api.NameCheck{found})
 	}
 	all, err := c.Names(ctx)
 	if err != nil {
@@ -36,19 +37,24 @@ func names(ctx context.Context, c *call) error {
 		return nil
 	}
 	fmt.Fprintf(c.out, "Looked at %s ago.\n", ago(c.now(), all.Looked))
-	return c.nameTable(all.Checks)
+	for _, s := range all.Servers {
+		if s.Wrong != "" {
+			fmt.Fprintf(c.out, "Name server %s %s.\n", s.Address, s.Wrong)
+		}
+	}
+	return c.nameTable(c.now(), all.Checks)
 }
 
-func (c *call) nameTable(checks []api.NameCheck) error {
+func (c *call) nameTable(now time.Time, checks []api.NameCheck) error {
 	err := c.table(func(w io.Writer) {
-		fmt.Fprint(w, "WHAT\tADDRESS\tNAME\tNAME LEADS TO\tADDRESS IS NAMED\tSAYS\n")
+		fmt.Fprint(w, "WHAT\tADDRESS\tNAME\tNAME LEADS TO\tADDRESS IS NAMED\tVERDICT\tFOR\tSAYS\n")
 		for _, n := range checks {
 			var forward []string
 			for _, a := range n.Forward {
 				forward = append(forward, a.String())
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", what(n), n.Address, cmp.Or(n.Name, "-"),
-				cmp.Or(strings.Join(forward, " "), "-"), cmp.Or(strings.Join(n.Reverse, " "), "-"), cmp.Or(n.Resolver, "-"))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", what(n), n.Address, cmp.Or(n.Name, "-"),
+				cmp.Or(strings.Join(forward, " "), "-"), cmp.Or(strings.Join(n.Reverse, " "), "-"), n.Verdict(), ago(now, n.Since), cmp.Or(n.Resolver, "-"))
 		}
 	})
 	for _, n := range checks {

@@ -105,6 +105,7 @@ func TestJSONIsTheTypeOfTheAPI(t *testing.T) {
 	for words, want := range map[string]any{
 		"status": snapshot(), "who": bound(), "probes B": probed(), "services B": onNode(), "events": happened(), "incidents": matters(), "mfd 198.18.1.20": known(),
 		"flights B":    flown(),
+		"names":        whatIsNamed(),
 		"drain A stop": api.Done{Text: "done as asked"}, "return A -json": api.Done{Text: "done as asked"},
 	} {
 		args := append(strings.Fields(words), "-json")

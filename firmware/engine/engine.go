@@ -86,7 +86,7 @@ type Engine struct {
 	windows   *winservice.Schedule
 	answers   chan windowsAnswers
 	snapshots *wire.Feed[api.Snapshot]
-	looks     chan []api.NameCheck // at names
+	looks     chan nameLook // at names
 	// siteResolvers are those of the configuration.
 	siteResolvers atomic.Pointer[[]netip.Addr]
 
@@ -194,7 +194,7 @@ func New(opts Options) (*Engine, error) {
 		starts:    starts,
 		flights:   flight.NewRecorder(opts.Now, opts.Log),
 		requests:  make(chan func()),
-		looks:     make(chan []api.NameCheck, 1),
+		looks:     make(chan nameLook, 1),
 		probes:    make(chan probed),
 		answers:   make(chan windowsAnswers),
 		open:      map[uint64]struct{}{},

@@ -22,10 +22,17 @@ type names struct {
 	found     api.Names
 	next      time.Time // look
 	collect   time.Time // look-ups, not before
+	asked     int       // how often what is to be looked at has changed
 	looking   bool
 }
 
-// doubtfulAfter is how soon a name that was found wrong is looked at again.
+// nameLook is what a look is to be at, and how often that had changed before.
+type nameLook struct {
+	checks []api.NameCheck
+	asked  int
+}
+
+// doubtfulAfter is how soon a name is looked at again that was found other than before.
 const doubtfulAfter = 5 * time.Second
 
 func (e *Engine) newNames() names {
@@ -33,6 +40,7 @@ func (e *Engine) newNames() names {
 		responder: naming.NewResponder(e.opts.Log, e.opts.Now),
 		looker:    &naming.Looker{Resolvers: func() []netip.Addr { return e.resolvers() }},
 		watch:     naming.NewWatch(),
+		found:     noNames(),
 	}
 }
 
@@ -66,6 +74,7 @@ func (e *Engine) nameGroups() {
 	}
 	e.names.responder.Set(z)
 	e.names.next = time.Time{}
+	e.names.asked++
 }
 
 // answerFrom are the box's own addresses in the networks of the virtual addresses that
@@ -99,11 +108,11 @@ func (e *Engine) tickNames(now time.Time) {
 	}
 	checks := e.nameChecks()
 	if len(checks) == 0 {
-		e.names.found, e.names.next = api.Names{}, now.Add(e.config.Naming.Interval)
+		e.learnNames(noNames(), now)
 		return
 	}
 	select {
-	case e.looks <- checks:
+	case e.looks <- nameLook{checks, e.names.asked}:
 		e.names.looking = true
 	default:
 	}
@@ -162,31 +171,39 @@ func (e *Engine) nameChecks() (checks []api.NameCheck) {
 
 // followNames looks at names when asked to, until ctx ends: a name server may take
 // its time.
-func (e *Engine) followNames(ctx context.Context, looks <-chan []api.NameCheck) {
+func (e *Engine) followNames(ctx context.Context, looks <-chan nameLook) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case checks := <-looks:
-			for i := range checks {
-				if i > 0 && checks[0].ResolverWrong != "" {
-					checks[i].ResolverWrong = checks[0].ResolverWrong // nobody to wait for again
-					continue
-				}
-				checks[i] = e.names.looker.Look(ctx, checks[i])
-			}
-			if e.ask(ctx, func() { e.looked(checks) }) != nil {
+		case l := <-looks:
+			found := e.names.looker.Look(ctx, l.checks)
+			if ctx.Err() != nil || e.ask(ctx, func() { e.looked(l, found) }) != nil {
 				return
 			}
 		}
 	}
 }
 
-func (e *Engine) looked(checks []api.NameCheck) {
-	now := e.opts.Now()
+// looked takes what a look found, unless the configuration has changed meanwhile: then
+// the next tick looks at what it says now.
+func (e *Engine) looked(l nameLook, found api.Names) {
 	e.names.looking = false
-	e.names.found = api.Names{Looked: now, Checks: checks}
-	for _, ev := range e.names.watch.Observe(checks) {
+	if l.asked != e.names.asked {
+		return
+	}
+	now := e.opts.Now()
+	found.Looked = now
+	naming.Date(e.names.found.Checks, found.Checks, now)
+	e.learnNames(found, now)
+}
+
+// noNames is what is found where no name is looked at.
+func noNames() api.Names { return api.Names{Checks: []api.NameCheck{}, Servers: []api.NameServer{}} }
+
+func (e *Engine) learnNames(found api.Names, now time.Time) {
+	e.names.found = found
+	for _, ev := range e.names.watch.Observe(found) {
 		e.tell(ev)
 	}
 	e.names.next = now.Add(e.config.Naming.Interval)

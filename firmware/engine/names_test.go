@@ -2,9 +2,12 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"spoolgate/firmware/api"
 	"spoolgate/firmware/event"
 )
 
@@ -91,5 +94,70 @@ func TestFloodOfLookUpsDoesNotHoldUpTheLoop(t *testing.T) {
 	}
 	if whole := b.at.Sub(begun); spent == 0 || spent > whole/contactsShare+600*time.Millisecond {
 		t.Errorf("%s of %s", spent, whole)
+	}
+}
+
+// look lets the loop ask for a look, and gives it what is found: nothing wrong but what
+// change says.
+func (b *box) look(change func(*api.NameCheck)) {
+	b.Helper()
+	b.pass(time.Second)
+	select {
+	case l := <-b.looks:
+		found := api.Names{Checks: slices.Clone(l.checks)}
+		for i := range found.Checks {
+			if c := &found.Checks[i]; c.Node == "" {
+				change(c)
+			}
+		}
+		b.looked(l, found)
+		b.turn()
+	default:
+		b.Fatal("no look is asked for")
+	}
+}
+
+func TestNamesAreLookedAtAtOnceWhenTheyChange(t *testing.T) {
+	b := newBox(t, named)
+	right, wrong := func(*api.NameCheck) {}, func(c *api.NameCheck) { c.ReverseWrong = "add a PTR record" }
+	b.look(right)
+	first := b.names.found.Checks[0].Since
+	b.pass(4 * time.Minute)
+	if len(b.looks) > 0 {
+		t.Error("looks again before the interval is over")
+	}
+	b.pass(time.Minute)
+	b.look(right)
+	if since := b.names.found.Checks[0].Since; since != first {
+		t.Errorf("the same for an hour is since %s, not %s", since, first)
+	}
+
+	// The configuration changes while a look is under way: what it finds is of old names.
+	b.pass(5 * time.Minute)
+	old := <-b.looks
+	b.text = strings.Replace(named, "print.example.com", "other.example.com", 1)
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.looked(old, api.Names{Checks: old.checks})
+	b.look(wrong)
+	if c := b.names.found.Checks[0]; c.Name != "other.example.com" {
+		t.Errorf("%+v", c)
+	}
+	b.pass(doubtfulAfter)
+	b.look(wrong)
+	b.wantTold(event.NameReverse, "warning: add a PTR record")
+
+	// The name is taken out of the configuration, and its trouble with it.
+	b.text = twoNodes
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Second)
+	b.wantTold(event.NameReverse, "warning: add a PTR record", "notice: the name is not watched any more")
+	for _, i := range b.incidents() {
+		if i.Open() {
+			t.Errorf("open still: %+v", i)
+		}
 	}
 }

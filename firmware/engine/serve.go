@@ -52,7 +52,7 @@ func (e *Engine) Handler() http.Handler {
 			wire.Answer(w, nil, err)
 			return
 		}
-		wire.Answer(w, e.names.looker.Look(r.Context(), api.NameCheck{Address: a}), nil)
+		wire.Answer(w, e.names.looker.Look(r.Context(), []api.NameCheck{{Address: a}}).Checks[0], nil)
 	})
 	mux.HandleFunc("GET /v1/groups/{group}/nodes/{node}/rehearsal", e.onNode(func(m *member, _ *http.Request) (any, error) {
 		return e.rehearse(m)

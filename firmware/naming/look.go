@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -16,91 +15,99 @@ import (
 
 // Looker asks the site's name servers.
 type Looker struct {
-	// Resolvers returns those to ask, in this order.
+	// Resolvers returns those to ask.
 	Resolvers func() []netip.Addr
 }
 
-// patience is how long a name server may take to answer; it is asked twice.
-const patience = 2 * time.Second
+const noServer = "no name server is known: set naming.resolvers or service.dns, or let DHCP bring one"
 
-var errNoResolver = errors.New("no name server is known: set naming.resolvers or service.dns, or let DHCP bring one")
+// Look asks what the name servers say of names and addresses that should stand for
+// each other. Each server is asked, as each may be the one that an MFD asks: one that
+// says something wrong is believed before those that are right. One that is silent is
+// not waited for again.
+//
+// Without a name only the address is asked for, and any name that leads back to it is
+// right.
+func (l *Looker) Look(ctx context.Context, checks []api.NameCheck) api.Names {
+	all := l.Resolvers()
+	silent := map[netip.Addr]string{}
+	found := api.Names{Checks: make([]api.NameCheck, len(checks)), Servers: []api.NameServer{}}
+	for i, c := range checks {
+		found.Checks[i] = look(ctx, c, all, silent)
+	}
+	for _, s := range all {
+		found.Servers = append(found.Servers, api.NameServer{Address: s, Wrong: silent[s]})
+	}
+	return found
+}
 
-// Look asks what the name servers say of a name and an address that should stand
-// for each other. Without a name only the address is asked for, and any name that
-// leads back to it is right.
-func (l *Looker) Look(ctx context.Context, c api.NameCheck) api.NameCheck {
+func look(ctx context.Context, c api.NameCheck, servers []netip.Addr, silent map[netip.Addr]string) api.NameCheck {
 	c.Forward, c.Reverse = []netip.Addr{}, []string{}
-	names, by, err := l.reverse(ctx, c.Address)
-	if err == nil {
-		c.Reverse, c.Resolver = names, by
-		name := c.Name
-		if name == "" && len(names) > 0 {
-			name = names[0]
+	var right *api.NameCheck
+	var unknown []string
+	for _, s := range servers {
+		if silent[s] != "" {
+			unknown = append(unknown, fmt.Sprintf("%s %s", s, silent[s]))
+			continue
 		}
-		if name != "" {
-			c.Forward, c.Resolver, err = l.forward(ctx, name, c.Address)
+		said, err := saidBy(ctx, s, c)
+		var notKnown answered
+		switch {
+		case err != nil:
+			unknown = append(unknown, fmt.Sprintf("%s %s", s, err))
+			if !errors.As(err, &notKnown) {
+				silent[s] = err.Error()
+			}
+		case said.ForwardWrong != "" || said.ReverseWrong != "":
+			return said
+		case right == nil:
+			right = &said
 		}
 	}
-	if err != nil {
-		c.ResolverWrong = err.Error()
-		return c
+	switch {
+	case right != nil:
+		return *right
+	case len(unknown) == 0:
+		unknown = []string{noServer}
 	}
-	judge(&c)
+	c.ResolverWrong = strings.Join(unknown, "; ")
 	return c
 }
 
-// judge says what is wrong with the answers.
-func judge(c *api.NameCheck) {
-	record := fmt.Sprintf("add a PTR record for %s -> %s", c.Address, c.Name)
-	switch {
-	case c.Name == "":
-		if len(c.Reverse) > 0 && !slices.Contains(c.Forward, c.Address) {
-			c.ForwardWrong = fmt.Sprintf("%s is named %s, and that name does not lead back to it, says %s", c.Address, c.Reverse[0], c.Resolver)
-		}
-		return
-	case len(c.Reverse) == 0:
-		c.ReverseWrong = fmt.Sprintf("%s has no name, says %s: %s", c.Address, c.Resolver, record)
-	case len(c.Reverse) > 1 && slices.Contains(c.Reverse, c.Name):
-		c.ReverseWrong = fmt.Sprintf("%s has several names, says %s: %s; leave only %s", c.Address, c.Resolver, strings.Join(c.Reverse, ", "), c.Name)
-	case c.Reverse[0] != c.Name:
-		c.ReverseWrong = fmt.Sprintf("%s is named %s and not %s, says %s: %s in place of it", c.Address, strings.Join(c.Reverse, ", "), c.Name, c.Resolver, record)
-	}
-	record = fmt.Sprintf("%s -> %s", c.Name, c.Address)
-	switch {
-	case len(c.Forward) == 0:
-		c.ForwardWrong = fmt.Sprintf("%s has no address, says %s: add an A record %s, or delegate the name to this box", c.Name, c.Resolver, record)
-	case len(c.Forward) > 1 && slices.Contains(c.Forward, c.Address):
-		c.ForwardWrong = fmt.Sprintf("%s has several addresses, says %s: %v; leave only %s, or MFDs go to the others", c.Name, c.Resolver, c.Forward, c.Address)
-	case c.Forward[0] != c.Address:
-		c.ForwardWrong = fmt.Sprintf("%s is %v and not %s, says %s: correct its A record", c.Name, c.Forward, c.Address, c.Resolver)
-	}
-}
-
-func (l *Looker) reverse(ctx context.Context, a netip.Addr) (names []string, by string, err error) {
-	m, by, err := l.ask(ctx, reverseName(a), dns.TypePTR)
+// saidBy is what one server says, and what is wrong with it.
+func saidBy(ctx context.Context, server netip.Addr, c api.NameCheck) (api.NameCheck, error) {
+	c.Resolver = server.String()
+	reverse, err := ask(ctx, server, reverseName(c.Address), dns.TypePTR)
 	if err != nil {
-		return nil, by, err
+		return c, err
 	}
-	names = []string{}
-	for _, rr := range m.Answer {
+	for _, rr := range reverse {
 		if ptr, ok := rr.(*dns.PTR); ok {
-			names = append(names, strings.ToLower(strings.TrimSuffix(ptr.Ptr, ".")))
+			c.Reverse = append(c.Reverse, strings.ToLower(strings.TrimSuffix(ptr.Ptr, ".")))
 		}
 	}
-	return names, by, nil
+	name := c.Name
+	if name == "" && len(c.Reverse) > 0 {
+		name = c.Reverse[0]
+	}
+	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		// An MFD that knows both would take the address that is not the box's.
+		if own := (kind == dns.TypeA) == c.Address.Is4(); name == "" || !own && !ofGroup(c) {
+			continue
+		}
+		forward, err := ask(ctx, server, dns.Fqdn(name), kind)
+		if err != nil {
+			return c, err
+		}
+		c.Forward = append(c.Forward, addressesIn(forward)...)
+	}
+	slices.SortFunc(c.Forward, netip.Addr.Compare)
+	judge(&c)
+	return c, nil
 }
 
-func (l *Looker) forward(ctx context.Context, name string, like netip.Addr) (addresses []netip.Addr, by string, err error) {
-	kind := dns.TypeAAAA
-	if like.Is4() {
-		kind = dns.TypeA
-	}
-	m, by, err := l.ask(ctx, dns.Fqdn(name), kind)
-	if err != nil {
-		return nil, by, err
-	}
-	addresses = []netip.Addr{}
-	for _, rr := range m.Answer {
+func addressesIn(records []dns.RR) (out []netip.Addr) {
+	for _, rr := range records {
 		var ip []byte
 		switch rr := rr.(type) {
 		case *dns.A:
@@ -109,47 +116,8 @@ func (l *Looker) forward(ctx context.Context, name string, like netip.Addr) (add
 			ip = rr.AAAA
 		}
 		if a, ok := netip.AddrFromSlice(ip); ok {
-			addresses = append(addresses, a)
+			out = append(out, a)
 		}
 	}
-	slices.SortFunc(addresses, netip.Addr.Compare)
-	return addresses, by, nil
-}
-
-// ask asks one name server after the other until one answers. That there is no such
-// name is an answer; that it does not know is none.
-func (l *Looker) ask(ctx context.Context, name string, kind uint16) (*dns.Msg, string, error) {
-	q := new(dns.Msg)
-	q.SetQuestion(name, kind)
-	q.SetEdns0(udpSize, false)
-	var errs []error
-	for _, r := range l.Resolvers() {
-		m, err := exchange(ctx, q, netip.AddrPortFrom(r, 53))
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("%s does not answer (%w)", r, err))
-		case m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError:
-			return m, r.String(), nil
-		default:
-			errs = append(errs, fmt.Errorf("%s answers %s", r, dns.RcodeToString[m.Rcode]))
-		}
-	}
-	if len(errs) == 0 {
-		return nil, "", errNoResolver
-	}
-	return nil, "", errors.Join(errs...)
-}
-
-func exchange(ctx context.Context, q *dns.Msg, at netip.AddrPort) (m *dns.Msg, err error) {
-	for range 2 {
-		c := &dns.Client{Timeout: patience, UDPSize: udpSize}
-		if m, _, err = c.ExchangeContext(ctx, q, at.String()); err == nil && m.Truncated {
-			c.Net = "tcp"
-			m, _, err = c.ExchangeContext(ctx, q, at.String())
-		}
-		if err == nil {
-			return m, nil
-		}
-	}
-	return nil, err
+	return out
 }

@@ -27,8 +27,8 @@ func zone() *Zone {
 
 func question(name string, kind uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, kind) }
 
-// ask is a question as a packet over UDP, and the answer taken apart.
-func ask(t *testing.T, q *dns.Msg, from netip.Addr) (*dns.Msg, Contact) {
+// answerTo is a question as a packet over UDP, and the answer taken apart.
+func answerTo(t *testing.T, q *dns.Msg, from netip.Addr) (*dns.Msg, Contact) {
 	t.Helper()
 	packet, err := q.Pack()
 	if err != nil {
@@ -77,7 +77,7 @@ func TestAnswersAreForItsOwnNamesAndNothingElse(t *testing.T) {
 		{"11.0.18.198.in-addr.arpa.", dns.TypePTR, dns.RcodeRefused, "", false},
 		{".", dns.TypeNS, dns.RcodeRefused, "", false},
 	} {
-		m, contact := ask(t, question(tt.name, tt.kind), asker)
+		m, contact := answerTo(t, question(tt.name, tt.kind), asker)
 		var data []string
 		for _, rr := range m.Answer {
 			if rr.Header().Name != tt.name {
@@ -135,7 +135,7 @@ func TestLookUpIsTheContactOfWhoAsksAndOfWhomAListedResolverAsksFor(t *testing.T
 			q.SetEdns0(1232, false)
 			q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(p.Bits()), Address: p.Addr().AsSlice()}}
 		}
-		m, c := ask(t, q, tt.from)
+		m, c := answerTo(t, q, tt.from)
 		if c != (Contact{vip, tt.want}) {
 			t.Errorf("%v for %q is the contact %v, want of %v", tt.from, tt.subnet, c, tt.want)
 		}
