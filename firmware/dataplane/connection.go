@@ -27,6 +27,7 @@ const (
 	ctaID            = 12
 	ctaTimestamp     = 20
 	ctaMarkMask      = 21
+	ctaLabels        = 22
 
 	ctaTupleIP, ctaTupleProto                     = 1, 2
 	ctaIPv4Source, ctaIPv4Destination             = 1, 2
@@ -53,6 +54,7 @@ type connection struct {
 	mark            Mark
 	status          uint32
 	state           uint8
+	labels          byte
 	// bytes from and to the client, IP headers included; began and ended by the
 	// wall clock. Only dumps and the event of the end have them.
 	sent, received uint64
@@ -78,7 +80,11 @@ func (c *connection) ours() bool {
 	return c.mark != 0 && c.mark <= MaxMark && c.original.protocol == unix.IPPROTO_TCP
 }
 
-func (c *connection) over() bool { return c.state == tcpTimeWait || c.state == tcpClose }
+// over tells whether both ends are done, or one has reset. Connections of the FTP
+// helper tell of each state.
+func (c *connection) over() bool {
+	return c.labels&labelOver != 0 || c.state == tcpTimeWait || c.state == tcpClose
+}
 
 // refused tells whether a RST was the answer to the first packet: conntrack then
 // forgets the entry at once, and never notes that it has seen a reply.
@@ -119,11 +125,13 @@ func (c *connection) parse(message []byte) {
 			c.received = number(v, ctaCounterBytes)
 		case kind == ctaTimestamp:
 			c.began, c.ended = instant(number(v, ctaTimestampStart)), instant(number(v, ctaTimestampStop))
+		case kind == ctaLabels && len(v) > 0:
+			c.labels = v[0]
 		case len(v) != 4:
 		case kind == ctaStatus:
 			c.status = binary.BigEndian.Uint32(v)
 		case kind == ctaMark:
-			c.mark = Mark(binary.BigEndian.Uint32(v))
+			c.mark = Mark(binary.BigEndian.Uint32(v) &^ endsDone)
 		case kind == ctaID:
 			c.id = binary.BigEndian.Uint32(v)
 		}

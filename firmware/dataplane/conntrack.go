@@ -91,7 +91,7 @@ func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
 	var filter []byte
 	if mark != 0 {
 		filter = attribute(filter, ctaMark, binary.BigEndian.AppendUint32(nil, uint32(mark)))
-		filter = attribute(filter, ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(0)))
+		filter = attribute(filter, ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(endsDone)))
 	}
 	if err := unix.Sendto(c.fd, c.request(nil, ctSubsystem|ctGet, unix.NLM_F_DUMP, filter), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("dump conntrack: %w", err)

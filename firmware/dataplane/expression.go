@@ -81,10 +81,65 @@ func keepMark() rule {
 	return sum(loadMeta(expr.MetaKeyMARK, regKey), &expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey})
 }
 
-// labelUnanswered sets the first label of the connection; a label is 128 bits wide.
-func labelUnanswered() rule {
-	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{1}, make([]byte, 15)...)},
+// Labels of a connection. Each is set once, and that it is set is the event that
+// tells of it.
+const (
+	labelUnanswered = 1 << 0 // the client repeats its first packet, or was told no
+	labelOver       = 1 << 1 // both ends have said that they are done, or one has reset
+)
+
+// label sets labels; there are 128.
+func label(bits byte) rule {
+	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{bits}, make([]byte, 15)...)},
 		&expr.Ct{Key: expr.CtKeyLABELS, SourceRegister: true, Register: regKey})
+}
+
+// Which ends of a connection are done is noted in the highest bits of its mark: a
+// change of the mark is no event.
+const (
+	clientDone = 1 << 30
+	nodeDone   = 1 << 31
+	endsDone   = clientDone | nodeDone
+)
+
+// loadNode loads the mark of a connection's node.
+func loadNode(reg uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, reg),
+		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 4, Mask: native(^uint32(endsDone)), Xor: native(0)})
+}
+
+func isDone(end uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, regKey),
+		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(end), Xor: native(0)},
+		unequal(native(0)))
+}
+
+func setDone(end uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, regKey),
+		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(^end), Xor: native(end)},
+		&expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey})
+}
+
+// Bits of IPCT_* in linux/netfilter/nf_conntrack_common.h.
+const (
+	eventNew     = 1 << 0
+	eventRelated = 1 << 1
+	eventDestroy = 1 << 2
+	eventLabel   = 1 << 10
+)
+
+// tell says which events of a connection are sent. Without it there is one for each
+// step of TCP: eight a connection.
+func tell(events uint32) rule {
+	return sum(&expr.Immediate{Register: regKey, Data: native(events)},
+		&expr.Ct{Key: expr.CtKeyEVENTMASK, SourceRegister: true, Register: regKey})
+}
+
+// carriedLess tells whether both directions together are below so many bytes.
+func carriedLess(bytes uint64) rule {
+	return sum(loadCt(expr.CtKeyBYTES, regKey),
+		&expr.Byteorder{SourceRegister: regKey, DestRegister: regKey, Op: expr.ByteorderHton, Len: 8, Size: 8},
+		&expr.Cmp{Op: expr.CmpOpLt, Register: regKey, Data: binary.BigEndian.AppendUint64(nil, bytes)})
 }
 
 func noMark() rule { return sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(0))) }
@@ -120,6 +175,10 @@ func dispatch(set *nftables.Set) expr.Any {
 
 func verdict(kind expr.VerdictKind) expr.Any { return &expr.Verdict{Kind: kind} }
 func jump(chain string) expr.Any             { return &expr.Verdict{Kind: expr.VerdictJump, Chain: chain} }
+
+func goTo(chain string) expr.Any {
+	return &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}
+}
 
 func reset() expr.Any { return &expr.Reject{Type: unix.NFT_REJECT_TCP_RST} }
 

@@ -40,9 +40,12 @@ func EachConnection(see func(Connection)) (err error) {
 }
 
 func (c *connection) describe() Connection {
-	// The kernel remembers a closed connection for a while, and means that end.
+	// The kernel remembers a closed connection for a while, and means that end; it
+	// counts the while in ticks of some milliseconds.
 	if c.over() && !c.ended.IsZero() {
-		c.ended = c.ended.Add(-closedTimeout)
+		if c.ended = c.ended.Add(-closedTimeout); c.ended.Before(c.began) {
+			c.ended = c.began
+		}
 	}
 	return Connection{
 		VirtualAddress: c.original.destination, Client: c.original.source,

@@ -64,13 +64,25 @@ func commonChains(f family, s sets) []chain {
 			sum(loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up),
 				f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(dynsetDelete, s.clients, 0)),
 			sum(loadCt(expr.CtKeyMARK, regKey), setMark())),
+		// Both ends are done, or one has reset. What the kernel forgets later is told
+		// only of connections that carried something to remember.
+		plainChain("over",
+			label(labelOver),
+			sum(carriedLess(much), loadCt(expr.CtKeySTATUS, regKey),
+				&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(statusExpected), Xor: native(0)},
+				equal(native(0)), tell(eventLabel))),
 		// A forgotten or moved client is not bound back by the FIN of its old
 		// connection: only where the binding is still the connection's node.
 		plainChain("closing",
 			clearMark(),
 			sum(direction(0), f.packetClient(), through(s.clients), setMark()),
 			sum(direction(1), f.replyClient(), through(s.clients), setMark()),
-			sum(loadMeta(expr.MetaKeyMARK, regKey), loadCt(expr.CtKeyMARK, regSecond), in(s.same), jump("window"))),
+			sum(loadMeta(expr.MetaKeyMARK, regKey), loadNode(regSecond), in(s.same), jump("window")),
+			sum(flags(tcpRST), unequal([]byte{0}), goTo("over")),
+			sum(direction(0), isDone(nodeDone), goTo("over")),
+			sum(direction(1), isDone(clientDone), goTo("over")),
+			sum(direction(0), setDone(clientDone)),
+			sum(direction(1), setDone(nodeDone))),
 		plainChain("virtual",
 			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), verdict(expr.VerdictAccept)),
 			sum(state(expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), verdict(expr.VerdictAccept)),
@@ -79,8 +91,10 @@ func commonChains(f family, s sets) []chain {
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.unreachable})),
 		hook("probe-replies", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw,
 			// Replies to masked clients go to a virtual address, those to
-			// transparent ones to the client: neither is a probe's.
-			sum(isTCP(), f.load(f.source, regKey), loadTCP(0, 2, regSecond), in(s.probes),
+			// transparent ones to the client: neither is a probe's. A probe is
+			// answered by SYN-ACK or RST; whatever else passes is not looked up.
+			sum(isTCP(), flags(tcpSYN|tcpRST), unequal([]byte{0}),
+				f.load(f.source, regKey), loadTCP(0, 2, regSecond), in(s.probes),
 				destination, notIn(s.vips),
 				&expr.Fib{Register: regKey, ResultADDRTYPE: true, FlagDADDR: true}, equal(native(unix.RTN_LOCAL)),
 				&expr.Notrack{})),
@@ -93,18 +107,18 @@ func commonChains(f family, s sets) []chain {
 			sum(isTCP(), destination, loadTCP(2, 2, regSecond), in(s.probes),
 				f.load(f.source, regKey), notIn(s.vips), &expr.Notrack{})),
 		// After conntrack and before its NAT; a nat chain would not see the
-		// orphans of a cut connection.
+		// orphans of a cut connection. Packets of a connection that stands leave
+		// by the shortest way: they are nearly all.
 		hook("arrivals", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle,
-			sum(isTCP(), state(expr.CtStateBitNEW|expr.CtStateBitINVALID), destination, dispatch(s.groups)),
-			sum(isTCP(), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), direction(0),
-				flags(tcpFIN|tcpRST), unequal([]byte{0}), jump("closing")),
+			sum(state(expr.CtStateBitNEW|expr.CtStateBitINVALID), isTCP(), destination, dispatch(s.groups)),
+			sum(isTCP(), flags(tcpFIN|tcpRST), unequal([]byte{0}), direction(0), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("closing")),
 			// A firewall that says no by ICMP; the client gives up without repeating
 			// its first packet.
 			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
-				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), labelUnanswered()),
+				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
-			sum(isTCP(), loadTCP(0, 2, regKey), in(s.ftp), direction(1), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), show())),
+			sum(direction(1), isTCP(), loadTCP(0, 2, regKey), in(s.ftp), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), show())),
 		hook("to-node", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
 			sum(loadCt(expr.CtKeyMARK, regKey), through(s.nodes),
 				&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.table), RegAddrMin: regKey})),
@@ -113,8 +127,7 @@ func commonChains(f family, s sets) []chain {
 				&expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.table), RegAddrMin: regKey})),
 		// Where both addresses of a reply are the client's view of it.
 		hook("departures", nftables.ChainTypeFilter, nftables.ChainHookPostrouting, nftables.ChainPriorityConntrackHelper,
-			sum(isTCP(), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), direction(1),
-				flags(tcpFIN|tcpRST), unequal([]byte{0}), jump("closing"))),
+			sum(isTCP(), flags(tcpFIN|tcpRST), unequal([]byte{0}), direction(1), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("closing"))),
 		hook("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter,
 			sum(destination, in(s.vips), jump("virtual"))),
 		// The box forwards for its groups and is no router beside that: printers
@@ -144,7 +157,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		// A first packet of a connection that is there already: the client repeats
 		// it for want of an answer. The label changes once, and its change is the
 		// event that tells of it: who is answered costs nothing.
-		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), labelUnanswered()),
+		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),
@@ -156,6 +169,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		// Without it 3 to 8 of 240 clients that opened 17 ports at once were split.
 		sum(f.packetClient(), through(s.clients), setMark()),
 		keepMark(),
+		tell(eventNew | eventRelated | eventDestroy | eventLabel),
 	}
 	// From here to the postrouting hook the packet mark says as whom the nodes
 	// see the client.
@@ -173,7 +187,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 }
 
 func (f family) windowRules(s sets, g Group) []rule {
-	update := sum(loadCt(expr.CtKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity))
+	update := sum(loadNode(regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity))
 	return []rule{sum(direction(0), f.packetClient(), update), sum(direction(1), f.replyClient(), update)}
 }
 
