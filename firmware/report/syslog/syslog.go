@@ -18,15 +18,24 @@ import (
 )
 
 // Sender sends to one server. Each message has a connection of its own: there are
-// few, and the end of the connection is the only sign that the server has it.
+// few, and what becomes of the connection is the only sign that the server has it.
 type Sender struct {
 	config config.Syslog
 	server reach.Server
+	// linger is how long a server may take to end the connection, or to reset it,
+	// once it has the whole message. patience is the time for its machine to
+	// acknowledge the message.
+	linger, patience time.Duration
 }
+
+// linger is short, as each message to a server that keeps its connections open takes
+// that long; and shorter than what a message under way has when reportd ends, or that
+// one came twice.
+const linger = 2 * time.Second
 
 // New returns a sender as configured.
 func New(c config.Syslog) *Sender {
-	return &Sender{config: c, server: reach.Server{Name: c.Server, Port: c.Port}}
+	return &Sender{config: c, server: reach.Server{Name: c.Server, Port: c.Port}, linger: linger, patience: reach.Patience}
 }
 
 // Target is where it goes.
@@ -44,33 +53,24 @@ func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) er
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	stream := conn.(interface {
-		net.Conn
-		CloseWrite() error
-	})
+	var to stream = conn.(*net.TCPConn)
 	if s.config.Transport == "tls" {
-		if stream, err = s.server.Secure(ctx, conn, s.config.Trust, note); err != nil {
+		if to, err = s.server.Secure(ctx, conn, s.config.Trust, note); err != nil {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(stream, "%d %s", len(text), text); err != nil {
+	if _, err := fmt.Fprintf(to, "%d %s", len(text), text); err != nil {
 		return lost(s.server, err)
 	}
-	// A server that has read all ends the connection too; one that died, or whose
-	// queue is closed, resets it.
-	if err := stream.CloseWrite(); err != nil {
+	if err := to.CloseWrite(); err != nil {
 		return lost(s.server, err)
 	}
-	if _, err := io.Copy(io.Discard, stream); err != nil {
-		return lost(s.server, err)
+	how, err := s.await(to, conn.(*net.TCPConn))
+	if err != nil {
+		return err
 	}
-	note(api.StageMessage, "the server took it and ended the connection")
+	note(api.StageMessage, how)
 	return nil
-}
-
-func lost(s reach.Server, err error) error {
-	return &api.Failure{Stage: api.StageMessage, What: fmt.Sprintf("%s ended the connection before it had the message: %v", s, err),
-		Do: "Look at the log of the log server: it may not allow this sender, want a certificate of the sender, or expect another transport on this port"}
 }
 
 // refusalTime is how long a machine where nobody listens may take to say so.
