@@ -120,6 +120,23 @@ func TestReporterGoesOnAfterARestartWhereItWas(t *testing.T) {
 	})
 }
 
+func TestReporterKnowsAfterARestartWhenItLastSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, store := newJournal(), NewStore(t.TempDir())
+		j.add(happened(1, "alert"))
+		_, stop := begin(t, "mail", &listener{}, j, store)
+		synctest.Wait()
+		sent := time.Now()
+		time.Sleep(time.Hour)
+		stop()
+		c, stop := begin(t, "mail", &listener{}, j, store)
+		if s, _ := c.state.Latest(); !s.DeliveredAt.Equal(sent) {
+			t.Errorf("last sent at %v, want %v", s.DeliveredAt, sent)
+		}
+		stop()
+	})
+}
+
 func TestReporterReadsAheadOnlySoFarAndLosesNothingByIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, r := newJournal(), &listener{do: down}

@@ -26,6 +26,8 @@ type Cursor struct {
 	Missed  uint64   `json:"missed"`
 	Refused uint64   `json:"refused"`
 	Told    []uint64 `json:"told,omitempty"` // incidents whose end is told too
+	// SentAt is when the receiver last got something; zero: never.
+	SentAt time.Time `json:"sent_at,omitzero"`
 }
 
 // Store keeps cursors in a folder, a file each.

@@ -31,7 +31,6 @@ type Queue struct {
 	since   time.Time
 	tries   int
 	next    time.Time
-	sentAt  time.Time
 }
 
 // item is a report that waits, and what the journal was read up to with it.
@@ -118,7 +117,7 @@ func (q *Queue) Next() (*api.Report, time.Time) {
 
 // Delivered is that the first report has arrived.
 func (q *Queue) Delivered(now time.Time) {
-	q.trouble, q.since, q.tries, q.next, q.sentAt = nil, time.Time{}, 0, time.Time{}, now
+	q.trouble, q.since, q.tries, q.next, q.cursor.SentAt = nil, time.Time{}, 0, time.Time{}, now
 	q.pop()
 }
 
@@ -169,6 +168,6 @@ func (q *Queue) State() api.Reporter {
 	for _, i := range q.pending {
 		missed += i.missed
 	}
-	return api.Reporter{Least: string(q.wish.least), Delivered: q.cursor.Seq, DeliveredAt: q.sentAt, Waiting: len(q.pending),
+	return api.Reporter{Least: string(q.wish.least), Delivered: q.cursor.Seq, DeliveredAt: q.cursor.SentAt, Waiting: len(q.pending),
 		Missed: missed, Refused: q.cursor.Refused, Trouble: q.trouble, Since: q.since, Tries: q.tries, NextTry: q.next}
 }
