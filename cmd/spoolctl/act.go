@@ -17,7 +17,7 @@ func cutNode(written string) (group, node string, err error) {
 		return "", written, nil
 	}
 	if strings.Trim(group, ".") == "" || strings.Trim(node, ".") == "" {
-		return "", "", fmt.Errorf("%q is no node. Write it like A, or like print/A with the name of its group", written)
+		return "", "", misunderstood{fmt.Errorf("%q is no node. Write it like A, or like print/A with the name of its group", written)}
 	}
 	return group, node, nil
 }
@@ -56,10 +56,7 @@ func (c *call) node(ctx context.Context, written string) (group, node string, er
 
 // mfd finds the group that an MFD is bound in.
 func (c *call) mfd(ctx context.Context, written string) (string, netip.Addr, error) {
-	a, err := netip.ParseAddr(written)
-	if err != nil {
-		return "", a, fmt.Errorf("%q is no address of an MFD. Write it like 192.0.2.77", written)
-	}
+	a := netip.MustParseAddr(written) // isMFD has looked at it
 	if c.group != "" {
 		return c.group, a, nil
 	}

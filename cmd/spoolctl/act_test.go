@@ -37,19 +37,22 @@ func TestWrongWordsGetAClearError(t *testing.T) {
 		text   string
 	}{
 		"stauts":                  {exitUsage, `there is no command "stauts". The commands are status, who,`},
-		"drain B":                 {exitUsage, "wrong number of arguments. Use: spoolctl drain NODE gently|move|stop"},
+		"drain B":                 {exitUsage, "wrong number of arguments. Use: spoolctl drain NODE gently|move|stop [-force]\n"},
+		"events 5":                {exitUsage, "Use: spoolctl events [-follow]\n"},
+		"mfd nonsense":            {exitUsage, `"nonsense" is no address of an MFD`},
+		"who 1.2.3":               {exitUsage, `"1.2.3" is no address, no network and no node`},
 		"drain B softly":          {exitUsage, `"softly" is no way to drain. Use gently, move or stop`},
 		"status -force":           {exitUsage, "status has no -force"},
 		"config":                  {exitUsage, `"config" is not the whole command. Use config check or config apply`},
 		"config chek /nowhere":    {exitUsage, `"config" is not the whole command. Use config check or config apply`},
-		"probes /A":               {exitFailed, `"/A" is no node. Write it like A, or like print/A with the name of its group`},
-		"drain print/ stop":       {exitFailed, `"print/" is no node. Write it like A`},
-		"return print/..":         {exitFailed, `"print/.." is no node. Write it like A`},
-		"move 198.18.1.20 /B":     {exitFailed, `"/B" is no node. Write it like A`},
+		"probes /A":               {exitUsage, `"/A" is no node. Write it like A, or like print/A with the name of its group`},
+		"drain print/ stop":       {exitUsage, `"print/" is no node. Write it like A`},
+		"return print/..":         {exitUsage, `"print/.." is no node. Write it like A`},
+		"move 198.18.1.20 /B":     {exitUsage, `"/B" is no node. Write it like A`},
 		"status -verbose":         {exitUsage, "-verbose"},
 		"probes Z":                {exitFailed, `there is no node "Z". The nodes are print/A, print/B, scan/A`},
 		"probes A":                {exitFailed, `"A" is a node of several groups. Say which: print/A, scan/A`},
-		"forget printer":          {exitFailed, `"printer" is no address of an MFD. Write it like 192.0.2.77`},
+		"forget printer":          {exitUsage, `"printer" is no address of an MFD. Write it like 192.0.2.77`},
 		"forget 198.18.1.99":      {exitFailed, "198.18.1.99 is not bound; it gets a node at its next connection"},
 		"forget 198.18.1.21":      {exitFailed, "198.18.1.21 is bound in several groups. Say which with -group NAME"},
 		"move 198.18.1.20 scan/A": {exitFailed, "198.18.1.20 is bound in group print, and scan/A is in another"},
@@ -95,6 +98,11 @@ func TestProgramsThatAskForJSONGetFailuresAsJSON(t *testing.T) {
 func TestHelpNamesEveryCommand(t *testing.T) {
 	var out bytes.Buffer
 	usage(&out)
+	for line := range strings.Lines(out.String()) {
+		if line = strings.TrimSuffix(line, "\n"); strings.TrimRight(line, " ") != line || strings.Contains(strings.TrimLeft(line, " "), "  [") || len(line) > consoleWidth {
+			t.Errorf("a line of the help has blanks too many, or is too long: %q", line)
+		}
+	}
 	for _, flagAndValue := range []string{"[-group NAME]", "[-to FILE]", "[-netd PATH]", "[-force]"} {
 		if !strings.Contains(out.String(), flagAndValue) {
 			t.Errorf("the help lacks %s", flagAndValue)

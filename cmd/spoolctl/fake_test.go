@@ -110,7 +110,13 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		found = append(found, api.BoundClient{Group: "scan"})
 	}
 	give("GET /v1/snapshot", snapshot())
-	give("GET /v1/clients", found)
+	if query := r.FormValue("query"); query == "1.2.3" {
+		mux.HandleFunc("GET /v1/clients", func(w http.ResponseWriter, _ *http.Request) {
+			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: `"1.2.3" is no address, no network and no node`})
+		})
+	} else {
+		give("GET /v1/clients", found)
+	}
 	give("GET /v1/groups/print/nodes/B/probes", probed())
 	give("GET /v1/groups/print/nodes/B/services", onNode())
 	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})

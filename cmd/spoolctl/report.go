@@ -46,7 +46,7 @@ func listReporters(ctx context.Context, c *call) error {
 		if r.Trouble == nil {
 			continue
 		}
-		fmt.Fprintf(c.out, "\n%s: stopped at %s, for %s, %s", r.Name, r.Trouble.Stage, ago(now, r.Since), tries(r.Tries))
+		fmt.Fprintf(c.out, "\n%s: stopped at %s, for %s, %s", r.Name, r.Trouble.Stage, ago(now, r.Since), plural(r.Tries, "try"))
 		if wait := r.NextTry.Sub(now); wait > 0 {
 			fmt.Fprintf(c.out, ", next in %s", wait.Round(time.Second))
 		}
@@ -82,14 +82,16 @@ func testReporter(ctx context.Context, c *call) error {
 	return stopped
 }
 
-func printModule(_ context.Context, c *call) error {
-	_, err := io.WriteString(c.out, mib.Text)
-	return err
+// module is a MIB module as JSON.
+type module struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
 }
 
-func tries(n int) string {
-	if n == 1 {
-		return "1 try"
+func printModule(_ context.Context, c *call) error {
+	if c.json {
+		return c.printJSON(module{"SPOOLGATE-MIB", mib.Text})
 	}
-	return fmt.Sprintf("%d tries", n)
+	_, err := io.WriteString(c.out, mib.Text)
+	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
+	"spoolgate/firmware/report/mib"
 )
 
 func reporters() []api.Reporter {
@@ -87,6 +88,14 @@ func TestModuleIsPrintedWithoutADaemon(t *testing.T) {
 	status, out, errs := new(balancer).ask(t, "report", "mib")
 	if status != exitOK || !strings.HasPrefix(out, "SPOOLGATE-MIB DEFINITIONS ::= BEGIN\n") || errs != "" {
 		t.Errorf("exit %d, %s%.80s", status, errs, out)
+	}
+}
+
+func TestModuleAsJSONHasItsNameAndItsText(t *testing.T) {
+	status, out, errs := new(balancer).ask(t, "report", "mib", "-json")
+	var got module
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != exitOK || got != (module{"SPOOLGATE-MIB", mib.Text}) {
+		t.Errorf("exit %d, %v, %s%.80s", status, err, errs, out)
 	}
 }
 

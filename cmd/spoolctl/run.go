@@ -9,10 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/secret"
 )
@@ -67,8 +65,8 @@ func commands() []command {
 		{name: "drain", args: "NODE gently|move|stop", least: 2, most: 2, flags: []string{"force"}, check: isVerb, run: drain,
 			help: "take a node out: gently (bound MFDs stay until their window ends), move (they move at their next connection, open ones finish), stop (open connections are cut)"},
 		{name: "return", args: "NODE", least: 1, most: 1, help: "bring a node back into service", run: giveBack},
-		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
-		{name: "forget", args: "ADDRESS", least: 1, most: 1, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
+		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, check: isMFD, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
+		{name: "forget", args: "ADDRESS", least: 1, most: 1, check: isMFD, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
 		{name: "names", args: "[ADDRESS]", most: 1, check: isMFD, help: "what the site's name servers say of groups and nodes, or of one address", run: names},
 		{name: "proof", help: "the requirement, sentence by sentence, with what is seen of it now: pass, fail, or where to look", run: proof},
 		{name: "incidents", help: "what is the matter, and what was: cause, evidence, what to do", run: incidents},
@@ -79,16 +77,9 @@ func commands() []command {
 			help: "send a test message by syslog, snmp, mail or webhook, and say how far it came"},
 		{name: "report mib", help: "print SPOOLGATE-MIB, which a management station wants to read", run: printModule, noSocket: true},
 		{name: "config check", args: "FILE", least: 1, most: 1, help: "say everything that is wrong with a configuration file", run: checkConfig, noSocket: true},
-		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd", "key"}, help: "put a configuration in place, its passwords encrypted, and follow it; the one before is kept beside it. FILE may be - to type it in, with Ctrl-D at the end", run: applyConfig},
+		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd", "key"}, help: "put a configuration in place, its passwords encrypted, and follow it; the one before is kept beside it", run: applyConfig},
 	}
 }
-
-// Exit statuses.
-const (
-	exitOK     = 0
-	exitFailed = 1 // the answer is no
-	exitUsage  = 2 // the question was not understood
-)
 
 // run understands args, carries them out and returns the exit status.
 func run(ctx context.Context, args []string, now func() time.Time, out, errs io.Writer) int {
@@ -102,11 +93,11 @@ func run(ctx context.Context, args []string, now func() time.Time, out, errs io.
 	if err != nil {
 		// What was not understood may stand before -json.
 		c.json = slices.ContainsFunc(args, func(a string) bool { return strings.TrimLeft(a, "-") == "json" })
-		return c.fail(errs, fmt.Errorf("%w; spoolctl help lists the commands", err), exitUsage)
+		return c.fail(errs, misunderstood{fmt.Errorf("%w; spoolctl help lists the commands", err)})
 	}
 	cmd, err := choose(words, c)
 	if err != nil {
-		return c.fail(errs, err, exitUsage)
+		return c.fail(errs, misunderstood{err})
 	}
 	if !cmd.noSocket {
 		c.Client = wire.NewClient(socket)
@@ -115,31 +106,10 @@ func run(ctx context.Context, args []string, now func() time.Time, out, errs io.
 		if ctx.Err() != nil {
 			return exitOK
 		}
-		return c.fail(errs, unanswered(err, "balancerd", "-socket", defaultSocket), exitFailed)
+		return c.fail(errs, unanswered(err, "balancerd", "-socket", defaultSocket))
 	}
 	return exitOK
 }
-
-// fail tells a person why nothing, or not all, was done. A program that asked
-// for JSON gets it where it reads: on the standard output.
-func (c *call) fail(errs io.Writer, err error, status int) int {
-	if !c.json {
-		fmt.Fprintf(errs, "spoolctl: %v\n", err)
-		return status
-	}
-	var told printed
-	if errors.As(err, &told) {
-		return status
-	}
-	if err := c.printJSON(map[string]string{"error": err.Error()}); err != nil {
-		fmt.Fprintf(errs, "spoolctl: %v\n", err)
-	}
-	return status
-}
-
-// printed is an error whose details are on the standard output already, as JSON
-// if that is wanted.
-type printed struct{ error }
 
 // parse takes the flags out of args, wherever they stand: people write them
 // first and last.
@@ -177,7 +147,7 @@ func choose(words []string, c *call) (command, error) {
 		}
 		c.args = words[n:]
 		if len(c.args) < cmd.least || len(c.args) > cmd.most {
-			return command{}, fmt.Errorf("wrong number of arguments. Use: spoolctl %s %s", cmd.name, cmd.args)
+			return command{}, fmt.Errorf("wrong number of arguments. Use: spoolctl %s", cmd.form())
 		}
 		if cmd.check != nil {
 			if err := cmd.check(c.args); err != nil {
@@ -186,7 +156,7 @@ func choose(words []string, c *call) (command, error) {
 		}
 		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd,
 			"reportd": c.reportd != defaultReportd, "key": c.key != secret.DefaultPath} {
-			if set && !strings.Contains(strings.Join(cmd.flags, " "), flagName) {
+			if set && !slices.Contains(cmd.flags, flagName) {
 				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
 			}
 		}
@@ -197,42 +167,4 @@ func choose(words []string, c *call) (command, error) {
 		return command{}, fmt.Errorf("%q is not the whole command. Use %s", words[0], strings.Join(of, " or "))
 	}
 	return command{}, fmt.Errorf("there is no command %q. The commands are %s", words[0], strings.Join(names, ", "))
-}
-
-// unanswered says what to do about a daemon that does not answer; other errors,
-// and those that say so already, stay as they are.
-func unanswered(err error, daemon, flagName, usual string) error {
-	var refused *api.Error
-	if text := err.Error(); errors.As(err, &refused) || !strings.Contains(text, "does not answer") || strings.Contains(text, " running? ") {
-		return err
-	}
-	return fmt.Errorf("%w. Is %s running? Name its socket with %s PATH if it is not %s", err, daemon, flagName, usual)
-}
-
-// flagValues are the words for what flags of single commands take.
-func flagValues() map[string]string {
-	return map[string]string{"group": "NAME", "to": "FILE", "netd": "PATH", "reportd": "PATH", "key": "FILE"}
-}
-
-func usage(w io.Writer) {
-	fmt.Fprint(w, "spoolctl [-socket PATH] [-json] COMMAND\n\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range commands() {
-		flags := ""
-		for _, f := range c.flags {
-			if value := flagValues()[f]; value != "" {
-				f += " " + value
-			}
-			flags += " [-" + f + "]"
-		}
-		fmt.Fprintf(t, "  %s %s%s\t%s\n", c.name, c.args, flags, c.help)
-	}
-	t.Flush()
-	fmt.Fprint(w, "\nNODE is a name like A, or GROUP/NODE where two groups have that name.\n"+
-		"PATH of -socket is "+defaultSocket+", that of -netd is "+defaultNetd+"\n"+
-		"and that of -reportd is "+defaultReportd+" unless given; FILE of -to is "+defaultConfig+",\n"+
-		"that of -key, the key of the box, "+secret.DefaultPath+".\n"+
-		"config apply leaves netd or reportd out with -netd \"\" or -reportd \"\", for machines that do not run it.\n"+
-		"-json answers in JSON; why something failed is then {\"error\": \"...\"}, on the standard output too.\n"+
-		"Exit status: 0 done, 1 refused or failed, 2 not understood.\n")
 }

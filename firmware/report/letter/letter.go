@@ -113,7 +113,7 @@ func (m Message) Text() string {
 			if n == 0 {
 				label = f.Label
 			}
-			for k, part := range wrap(line, 62) {
+			for k, part := range Wrap(line, 62) {
 				if k > 0 {
 					label = ""
 				}
@@ -124,9 +124,9 @@ func (m Message) Text() string {
 	return b.String()
 }
 
-// wrap breaks a line between words so that each part has at most width letters, a
+// Wrap breaks a line between words so that each part has at most width letters, a
 // longer word its own.
-func wrap(line string, width int) (parts []string) {
+func Wrap(line string, width int) (parts []string) {
 	part, letters := "", 0
 	for word := range strings.FieldsSeq(line) {
 		n := len([]rune(word))
