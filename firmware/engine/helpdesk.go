@@ -98,7 +98,8 @@ func (e *Engine) rehearse(m *member) (api.Rehearsal, error) {
 			holds = append(holds, fmt.Sprintf("%s would hold %d", other.Name, n))
 		}
 	}
-	out.Text = fmt.Sprintf("if %s goes now: %s move, %s are reset, %s", m.Name, count(r.Moves, "MFD"), count(r.Cut, "open connection"), strings.Join(holds, ", "))
+	out.Text = fmt.Sprintf("if %s goes now: %s, %s, %s", m.Name, does(r.Moves, "MFD", "moves", "move"),
+		does(r.Cut, "open connection", "is reset", "are reset"), strings.Join(holds, ", "))
 	if !r.Serves {
 		out.Text = fmt.Sprintf("if %s goes now nobody can print: no other node of group %s takes MFDs", m.Name, m.group.Name)
 	}

@@ -218,3 +218,20 @@ func TestGroupAndNodeTellNodesOfOneNameApart(t *testing.T) {
 		}
 	}
 }
+
+func TestRehearsalCountsAsPeopleDo(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	client := mfd
+	for _, want := range []string{
+		"if A goes now: 0 MFDs move, 0 open connections are reset, B would hold 0",
+		"if A goes now: 1 MFD moves, 1 open connection is reset, B would hold 1",
+		"if A goes now: 2 MFDs move, 2 open connections are reset, B would hold 2",
+	} {
+		if r, err := b.rehearse(b.member("198.18.0.11")); err != nil || r.Text != want {
+			t.Errorf("%v: %q, want %q", err, r.Text, want)
+		}
+		client = client.Next()
+		b.open(client, "198.18.0.11")
+	}
+}

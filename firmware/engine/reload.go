@@ -108,3 +108,11 @@ func count(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// does is count with what these do, in the words for one and for several.
+func does(n int, noun, one, several string) string {
+	if n == 1 {
+		several = one
+	}
+	return count(n, noun) + " " + several
+}

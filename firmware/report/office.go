@@ -142,7 +142,7 @@ func (o *Office) Status() string {
 	for _, r := range all {
 		switch {
 		case r.Trouble != nil:
-			words = append(words, fmt.Sprintf("%s: %d wait: %s", r.Name, r.Waiting, r.Trouble.What))
+			words = append(words, fmt.Sprintf("%s: %d waiting: %s", r.Name, r.Waiting, r.Trouble.What))
 		default:
 			words = append(words, r.Name+": OK")
 		}

@@ -90,7 +90,10 @@ func (q *Queue) Offer(r api.Report, now time.Time) {
 }
 
 func missed(n uint64, before api.Report) api.Report {
-	text := fmt.Sprintf("up to %d reports before this one were no longer kept when their turn came: this receiver was out of reach for too long", n)
+	text := "the report before this one was no longer kept when its turn came: this receiver was out of reach for too long"
+	if n > 1 {
+		text = fmt.Sprintf("up to %d reports before this one were no longer kept when their turn came: this receiver was out of reach for too long", n)
+	}
 	return api.Report{Event: api.Event{Seq: before.Event.Seq - 1, Time: before.Event.Time, Kind: kindMissed, Severity: "warning", Text: text}}
 }
 

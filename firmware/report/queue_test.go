@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +128,14 @@ func TestQueueOffersEachReportOnce(t *testing.T) {
 		got.Newest, got.SentAt = time.Time{}, time.Time{}
 		if !reflect.DeepEqual(got, c.after) {
 			t.Errorf("%s: cursor %+v, want %+v", name, got, c.after)
+		}
+	}
+}
+
+func TestNoticeOfMissedReportsCountsAsPeopleDo(t *testing.T) {
+	for n, want := range map[uint64]string{1: "the report before this one was no longer kept", 2: "up to 2 reports before this one were no longer kept"} {
+		if got := missed(n, happened(9, "alert")).Event.Text; !strings.HasPrefix(got, want) {
+			t.Errorf("%d: %s", n, got)
 		}
 	}
 }
