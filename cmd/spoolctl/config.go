@@ -25,13 +25,14 @@ const (
 )
 
 // readConfig returns a file, or what is typed in for "-", as it was written and
-// as it is understood; problems are printed, all of them.
+// as it is understood; problems are printed, all of them. Where the key of the box is
+// not at hand, only the form of encrypted passwords is looked at.
 func (c *call) readConfig(name string) ([]byte, config.Config, error) {
 	text, err := c.readAll(name)
 	if err != nil {
 		return nil, config.Config{}, err
 	}
-	parsed, err := config.Parse(text, config.Required())
+	parsed, err := config.Check(text, config.Required(), c.boxKey())
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		return text, parsed, err

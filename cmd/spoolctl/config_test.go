@@ -155,3 +155,42 @@ func TestApplyLeavesOutTheDaemonsThatAMachineDoesNotRun(t *testing.T) {
 		t.Errorf("exit %d, %s%s; asked %q", status, out, errs, b.asked)
 	}
 }
+
+func TestPasswordThatThisBoxDidNotEncryptIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	file, to, own, other := filepath.Join(dir, "new.toml"), filepath.Join(dir, "config.toml"), filepath.Join(dir, "own.key"), filepath.Join(dir, "other.key")
+	if _, err := secret.MakeKey(own); err != nil {
+		t.Fatal(err)
+	}
+	k, err := secret.MakeKey(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		password, key, want string
+	}{
+		{"sealed-1:garbage", filepath.Join(dir, "none"), "this is no encrypted password"},
+		{"sealed-1:garbage", own, "this is no encrypted password"},
+		{string(k.Seal("hidden")), own, "this password was encrypted by another box, or is damaged"},
+		{string(k.Seal("hidden")), other, ""},
+		{string(k.Seal("hidden")), filepath.Join(dir, "none"), ""},
+	} {
+		if err := os.WriteFile(file, []byte(rightConfig+"[group.services]\naccount = \"a\"\npassword = \""+c.password+"\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool]int{true: exitOK, false: exitFailed}[c.want == ""]
+		for _, args := range [][]string{{"check", file, "-key", c.key}, {"apply", file, "-key", c.key, "-to", to, "-netd", "", "-reportd", ""}} {
+			if c.want == "" && args[0] == "apply" {
+				continue
+			}
+			b := &balancer{}
+			status, out, errs := b.ask(t, append([]string{"config"}, args...)...)
+			if status != want || !strings.Contains(out, c.want) || strings.Contains(out, c.password) || len(b.asked) > 0 {
+				t.Errorf("%s: exit %d, %s%s, want %q; asked %q", args[0], status, out, errs, c.want, b.asked)
+			}
+			if _, err := os.Stat(to); err == nil {
+				t.Error("it is in place")
+			}
+		}
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"spoolgate/firmware/secret"
 )
 
 // MaxSize is the largest configuration file that is read, in bytes: 16 groups
@@ -21,10 +23,17 @@ const MaxSize = 1 << 20
 const byteOrderMark = "\ufeff"
 
 // Parse returns the configuration that data holds, with all defaults filled
-// in. When anything is wrong the error is a Problems with all of it.
+// in. When anything is wrong the error is a Problems with all of it. An encrypted
+// password that this box can't open is not: without it the box still balances.
 func Parse(data []byte, limits Limits) (Config, error) {
+	return Check(data, limits, secret.Key{})
+}
+
+// Check is Parse for a person who is about to use the configuration: an encrypted
+// password that the key of the box does not open is wrong. The zero Key opens none.
+func Check(data []byte, limits Limits, key secret.Key) (Config, error) {
 	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
-	r := &report{lines: lineIndex(data)}
+	r := &report{lines: lineIndex(data), box: key}
 	values := map[string]any{}
 	if err := toml.Unmarshal(data, &values); err != nil {
 		return Config{}, Problems{syntaxProblem(err)}

@@ -74,7 +74,7 @@ func readReport(s *section) Report {
 	whenWritten(s, "snmp", &r.SNMP, readSNMP)
 	whenWritten(s, "mail", &r.Mail, readMail)
 	whenWritten(s, "webhook", &r.Webhook, readWebhook)
-	whenWritten(s, "metrics", &r.Metrics, func(s *section) Metrics { return Metrics{Token: s.secret("token")} })
+	whenWritten(s, "metrics", &r.Metrics, func(s *section) Metrics { return Metrics{Token: s.shared("token", "read the state of the box")} })
 	s.finish()
 	return r
 }
@@ -143,7 +143,7 @@ func readWebhook(s *section) Webhook {
 	w := Webhook{
 		URL:     s.secret("url"),
 		Format:  s.choice("format", []string{"generic", "teams", "slack"}, "each service wants its own form of JSON"),
-		Secret:  s.secret("secret"),
+		Secret:  s.shared("secret", "send reports in the name of the box"),
 		Least:   readLeast(s, "warning"),
 		Updates: s.flag("updates"),
 		Trust:   readTrust(s, true),

@@ -26,7 +26,7 @@ version = "3"
 inform = true
 user = "spoolgate"
 auth_password = "authentication"
-privacy_password = "sealed-1:AAAA"
+privacy_password = "sealed-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 privacy = "aes256"
 engine_id = "0x80:00:1f:88:04:31"
 [report.mail]
@@ -39,10 +39,10 @@ updates = true
 [report.webhook]
 url = "https://hooks.example.com/T1/B2"
 format = "slack"
-secret = "s3cret"
+secret = "s3cret of 16 letters"
 severity = "alert"
 [report.metrics]
-token = "scrape"
+token = "scrape of 16 letters"
 `
 
 func TestReportersAreOffUntilTheirTableIsWritten(t *testing.T) {
@@ -65,11 +65,11 @@ func TestEveryKeyOfReportersIsRead(t *testing.T) {
 	want := Report{
 		Syslog: &Syslog{Server: "log.example.com", Port: 6514, Transport: "tls", Least: "info", Trust: Trust{Fingerprint: strings.Repeat("00112233445566778899aabbccddeeff", 2)}},
 		SNMP: &SNMP{Server: "198.51.100.162", Port: 162, Version: "3", Inform: true, User: "spoolgate", Auth: "SHA256", AuthPassword: "authentication",
-			Privacy: "AES256", PrivacyPassword: "sealed-1:AAAA", EngineID: []byte{0x80, 0, 0x1f, 0x88, 4, '1'}, Least: "warning"},
+			Privacy: "AES256", PrivacyPassword: "sealed-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", EngineID: []byte{0x80, 0, 0x1f, 0x88, 4, '1'}, Least: "warning"},
 		Mail: &Mail{Server: "mail.example.com", Port: 587, Security: "starttls", User: "box", Password: "secret", From: "spoolgate@example.com",
 			To: []string{"a@example.com", "b@example.com"}, Least: "warning", Updates: true},
-		Webhook: &Webhook{URL: "https://hooks.example.com/T1/B2", Format: "slack", Secret: "s3cret", Least: "alert"},
-		Metrics: &Metrics{Token: "scrape"},
+		Webhook: &Webhook{URL: "https://hooks.example.com/T1/B2", Format: "slack", Secret: "s3cret of 16 letters", Least: "alert"},
+		Metrics: &Metrics{Token: "scrape of 16 letters"},
 	}
 	if !reflect.DeepEqual(c.Report, want) {
 		t.Errorf("got  %#v\nwant %#v", c.Report, want)
@@ -115,6 +115,11 @@ func TestEveryRefusalOfAReporterSaysWhatToDo(t *testing.T) {
 		"[report.mail]\nserver = \"m\"\nfrom = \"a@b.example\"\nto = [7]\n":                                                                  `report.mail.to[1]: this is a whole number`,
 		"[report.mail]\nserver = \"m\"\nfrom = \"a@b.example\"\nto = \"a@b.example\"\nuser = \"u\"\n":                                        `one of the two is missing`,
 		"[report.mail]\nserver = \"m\"\nfrom = \"a@b.example\"\nto = \"a@b.example\"\nuser = \"u\"\npassword = \"p\"\nsecurity = \"none\"\n": `the password would go over the network for all to read`,
+		"[report.webhook]\nurl = \"https://a.example/\"\nsecret = \"x\"\n":                                                                   `report.webhook.secret: this is shorter than 16 characters; who guesses it can send reports in the name of the box. Write 16 characters or more`,
+		"[report.webhook]\nurl = \"https://a.example/\"\nsecret = \"\"\n":                                                                    `report.webhook.secret: there is nothing in it; `,
+		"[report.metrics]\ntoken = \"\"\n":                                                                                                   `report.metrics.token: there is nothing in it; who guesses it can read the state of the box. Write 16 characters or more that nobody can guess, such as openssl rand -hex 16 prints, or remove the line to go without`,
+		"[report.metrics]\ntoken = \"123456789012345\"\n":                                                                                    `report.metrics.token: this is shorter than 16 characters`,
+		"[report.metrics]\ntoken = \"sealed-1:garbage\"\n":                                                                                   `report.metrics.token: this is no encrypted password; `,
 		"[report.webhook]\nurl = \"http://hooks.example.com/\"\n":                                                                            `this is no address of a webhook; it begins with https://`,
 	} {
 		_, err := Parse([]byte(smallest+lines), Required())

@@ -3,9 +3,11 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -21,6 +23,35 @@ func (s *section) secret(name string) secret.Text {
 	if t != "" && !t.Sealed() {
 		s.plain = append(s.plain, s.key(name))
 	}
+	const do = "Type it in again; config apply encrypts it"
+	if !t.Whole() {
+		s.add(s.key(name), "this is no encrypted password", "what config apply writes after sealed-1: is longer, and was cut or changed", do)
+	} else if _, err := s.box.Open(t); err != nil && !s.box.IsZero() {
+		s.add(s.key(name), "this password was encrypted by another box, or is damaged", "a box opens what its own key encrypted, and has another key after a factory reset", do)
+	}
+	return t
+}
+
+// shortestShared is the least length of what a person makes up for two machines, in
+// characters. Nobody types it but once, and who has a digest of it can try guesses as
+// fast as a computer can.
+const shortestShared = 16
+
+// shared reads a password that the box and another machine share, and that stands for
+// nothing else; none unless it is written. harm is what somebody can do who guesses it.
+func (s *section) shared(name, harm string) secret.Text {
+	t := s.secret(name)
+	_, written := s.values[name]
+	text, err := s.box.Open(t)
+	if !written || err != nil || s.wrong(name) || utf8.RuneCountInString(text) >= shortestShared {
+		return t
+	}
+	what := "there is nothing in it"
+	if text != "" {
+		what = fmt.Sprintf("this is shorter than %d characters", shortestShared)
+	}
+	s.add(s.key(name), what, "who guesses it can "+harm,
+		fmt.Sprintf("Write %d characters or more that nobody can guess, such as openssl rand -hex 16 prints, or remove the line to go without", shortestShared))
 	return t
 }
 

@@ -91,9 +91,9 @@ from = "a@b.example"
 to = ["c@b.example"]
 [report.webhook]
 url = "https://hidden-3.example/"
-secret = "hidden-4"
+secret = "hidden-4 of 16 letters"
 [report.metrics]
-token = "hidden-5"
+token = "hidden-5 of 16 letters"
 `
 	c, err := Parse([]byte(text), Required())
 	if err != nil {
@@ -108,6 +108,34 @@ token = "hidden-5"
 	}
 	if c, err := Parse(sealed, Required()); err != nil || len(c.Plain) > 0 {
 		t.Errorf("the sealed one: %v, told to be plain: %v", err, c.Plain)
+	}
+}
+
+func TestPasswordOfAnotherBoxIsRefusedWhereTheKeyIsAtHand(t *testing.T) {
+	own, other := newKey(t), newKey(t)
+	sealed, err := Seal([]byte(watched), Required(), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		key  secret.Key
+		want string
+	}{
+		"its own":       {own, ""},
+		"none":          {secret.Key{}, ""},
+		"another box's": {other, "group[1].services.password: this password was encrypted by another box, or is damaged; "},
+	} {
+		_, err := Check(sealed, Required(), c.key)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "Type it in again")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	short, err := Seal([]byte(smallest+"[report.metrics]\ntoken = \"short\"\n"), Required(), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Check(short, Required(), own); err == nil || !strings.Contains(err.Error(), "shorter than 16 characters") || strings.Contains(err.Error(), "short\"") {
+		t.Errorf("a short one that was encrypted: %v", err)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"spoolgate/firmware/secret"
 )
 
 // section reads one table of the file key by key. Every reading method returns
@@ -22,8 +24,9 @@ type section struct {
 type report struct {
 	lines    map[string]int
 	problems Problems
-	secrets  []string // keys that are passwords
-	plain    []string // those that anybody can read
+	secrets  []string   // keys that are passwords
+	plain    []string   // those that anybody can read
+	box      secret.Key // the zero Key: passwords can't be opened here
 }
 
 func (r *report) add(key, what, why, do string) {

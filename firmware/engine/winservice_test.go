@@ -96,7 +96,7 @@ func TestTroubleWithTheAccountIsToldOnceAndStopsNobody(t *testing.T) {
 }
 
 func TestPasswordOfAnotherBoxIsSaidOfEachService(t *testing.T) {
-	b := newBox(t, strings.Replace(watchedNodes, `"x"`, `"sealed-1:abcd"`, 1))
+	b := newBox(t, strings.Replace(watchedNodes, `"x"`, `"sealed-1:`+strings.Repeat("A", 38)+`"`, 1))
 	b.round(api.Open)
 	b.pass(time.Second)
 	if n := b.node("B"); !n.Serving || n.Services[0].State != api.WindowsSealedPassword || !strings.Contains(n.HealthReason, "type it in again") {

@@ -35,6 +35,23 @@ const asterisks = "********"
 // Sealed reports whether the text is of use only with the key.
 func (t Text) Sealed() bool { return strings.HasPrefix(string(t), prefix) }
 
+// Whole reports whether sealed text can be what Seal made: without the key, no more
+// can be known. Text that is not sealed is whole.
+func (t Text) Whole() bool {
+	if !t.Sealed() || t == prefix {
+		return true
+	}
+	b, err := t.decode()
+	return err == nil && len(b) >= overhead
+}
+
+// overhead is what sealing adds to a password, in bytes: the nonce and the tag.
+const overhead = 12 + 16
+
+func (t Text) decode() ([]byte, error) {
+	return base64.RawStdEncoding.DecodeString(strings.TrimPrefix(string(t), prefix))
+}
+
 func (t Text) String() string {
 	if t == "" {
 		return ""
@@ -120,7 +137,7 @@ func (k Key) Open(t Text) (string, error) {
 	if !t.Sealed() {
 		return string(t), nil
 	}
-	b, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(string(t), prefix))
+	b, err := t.decode()
 	if err != nil || k.gcm == nil {
 		return "", ErrWrongKey
 	}

@@ -55,6 +55,18 @@ func TestSealedPasswordOpensWithItsOwnKeyOnly(t *testing.T) {
 	}
 }
 
+func TestSealedTextThatNobodyCanHaveSealedIsSeenWithoutAKey(t *testing.T) {
+	k, _ := makeKey(t)
+	for text, want := range map[Text]bool{
+		"typed": true, "": true, (Key{}).Seal("a"): true, k.Seal(""): true, k.Seal("a"): true,
+		"sealed-1:garbage": false, "sealed-1:!": false, k.Seal("")[:len(k.Seal(""))-2]: false, k.Seal("a") + "=": false,
+	} {
+		if got := text.Whole(); got != want {
+			t.Errorf("%q: whole is %v", string(text), got)
+		}
+	}
+}
+
 func TestPasswordIsNeverPrinted(t *testing.T) {
 	config := struct{ Password Text }{"hunter2"}
 	var log bytes.Buffer
