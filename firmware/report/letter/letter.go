@@ -51,8 +51,13 @@ func (m Message) Title() string {
 	return strings.TrimSuffix(OneLine(title), ".")
 }
 
-// Subject is the whole in one line.
-func (m Message) Subject() string { return m.Box + ": " + m.Verdict() + ": " + m.Title() }
+// longestSubject is in letters: what mail programs and telephones show of one.
+const longestSubject = 100
+
+// Subject is the whole in one line, which ends with a word where it does not fit.
+func (m Message) Subject() string {
+	return Brief(m.Box+": "+m.Verdict()+": "+m.Title(), longestSubject)
+}
 
 // Facts are what a person wants to know, in the order of the questions. The first
 // says what happened last.
@@ -139,6 +144,22 @@ func Wrap(line string, width int) (parts []string) {
 		part, letters = part+word, letters+n
 	}
 	return append(parts, part)
+}
+
+// Brief cuts a text that has more letters than most, after a word unless that is very
+// long, and says by three dots that it goes on.
+func Brief(text string, most int) string {
+	letters := []rune(text)
+	if len(letters) <= most {
+		return text
+	}
+	cut := string(letters[:most-3])
+	if next := letters[most-3]; next != ' ' && next != '\n' {
+		if end := strings.LastIndexAny(cut, " \n"); end > len(cut)/2 {
+			cut = cut[:end]
+		}
+	}
+	return strings.TrimRight(cut, " \n,:") + "..."
 }
 
 // OneLine has every run of white space and control characters as one blank, so that

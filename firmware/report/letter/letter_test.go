@@ -65,6 +65,27 @@ func TestSubjectHasTheVerdictFirst(t *testing.T) {
 	}
 }
 
+func TestSubjectThatIsTooLongEndsWithAWord(t *testing.T) {
+	m := Message{Box: "spoolgate-2", Report: api.Report{Event: api.Event{Severity: "warning",
+		Text: "MFD 192.0.2.77 uses 192.0.2.11, node A's own address, instead of the virtual address 192.0.2.10 (last on port 5011): what it sends there fails"}}}
+	if got := m.Subject(); got != "spoolgate-2: Warning: MFD 192.0.2.77 uses 192.0.2.11, node A's own address, instead of the..." || len(got) > longestSubject {
+		t.Errorf("%d letters: %s", len(got), got)
+	}
+	for text, want := range map[string]string{
+		"a b":           "a b",
+		"0123456789":    "0123456789",
+		"01234567890":   "0123456...",
+		"0123456 890":   "0123456...",
+		"012345, 7890":  "012345...",
+		"01 2345678901": "01 2345...",
+		"über da allem": "über da...",
+	} {
+		if got := Brief(text, 10); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestEndSaysHowLongItTookAndNotWhatToDo(t *testing.T) {
 	m := message(api.Clear)
 	m.Incident.Cleared, m.Incident.Times = began.Add(125*time.Minute+3*time.Second), 4

@@ -69,11 +69,9 @@ func teams(m letter.Message) object {
 	}}
 }
 
-// Limits of Slack, in characters.
-const (
-	slackHeader  = 150
-	slackSection = 3000
-)
+// slackSection is how long a section of a message to Slack may be, in characters. A
+// header may have 150, and no subject has.
+const slackSection = 3000
 
 // slack is a message of blocks, with a text for where there are none, such as in a
 // notification.
@@ -85,8 +83,8 @@ func slack(m letter.Message) object {
 	return object{
 		"text": escapeSlack(m.Subject()),
 		"blocks": []object{
-			{"type": "header", "text": object{"type": "plain_text", "text": cut(m.Subject(), slackHeader)}},
-			{"type": "section", "text": object{"type": "mrkdwn", "text": cut(b.String(), slackSection)}},
+			{"type": "header", "text": object{"type": "plain_text", "text": m.Subject()}},
+			{"type": "section", "text": object{"type": "mrkdwn", "text": letter.Brief(b.String(), slackSection)}},
 		},
 	}
 }
@@ -94,11 +92,4 @@ func slack(m letter.Message) object {
 // escapeSlack writes the three characters that Slack gives a meaning.
 func escapeSlack(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
-}
-
-func cut(s string, longest int) string {
-	if r := []rune(s); len(r) > longest {
-		return string(r[:longest-3]) + "..."
-	}
-	return s
 }

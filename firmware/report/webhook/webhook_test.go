@@ -153,7 +153,7 @@ func TestTeamsAndSlackGetTheirOwnForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	header, section := slack.Blocks[0].Text, slack.Blocks[1].Text
-	if header.Type != "plain_text" || len([]rune(header.Text)) != 150 || section.Type != "mrkdwn" || len([]rune(section.Text)) != 3000 || !strings.Contains(section.Text, "*What:* B is &lt;Down&gt; &amp; out\n") {
+	if header.Type != "plain_text" || len([]rune(header.Text)) != 100 || section.Type != "mrkdwn" || len([]rune(section.Text)) != 3000 || !strings.Contains(section.Text, "*What:* B is &lt;Down&gt; &amp; out\n") {
 		t.Errorf("%s", body)
 	}
 }
