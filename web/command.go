@@ -36,14 +36,11 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	network := fs.String("netd", "/run/spoolgate/netd.sock", "socket of the network")
 	reports := fs.String("reportd", "/run/spoolgate/reportd.sock", "socket of the reporters")
 	services := fs.String("services", api.ServicesFile, "file that init writes of the daemons")
-	state := fs.String("state", "", "folder that keeps the certificate; needed")
+	state := fs.String("state", "", "`FOLDER` that keeps the certificate")
 	listen := fs.String("listen", "", "address to serve HTTPS on, like 192.0.2.2:443, when no socket is handed over")
 	plain := fs.String("redirect", "", "address to send HTTP to HTTPS from, like 192.0.2.2:80; none if empty")
-	if err := daemon.ParseFlags(fs, args); err != nil {
+	if err := daemon.ParseFlags(fs, args, "state"); err != nil {
 		return err
-	}
-	if *state == "" {
-		return fmt.Errorf("%w: name the folder of the certificate with -state DIR", daemon.ErrUsage)
 	}
 	sockets, err := listeners(*listen, *plain)
 	if err != nil {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -21,16 +19,14 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	file := flags.String("config", "/data/config.toml", "configuration `FILE`; both interfaces use DHCP while there is none")
 	kept := flags.String("kept", "", "`FILE` for a copy of the last good configuration, used when this one is wrong at the start")
 	state := flags.String("state", "", "`FOLDER` for resolv.conf; none is written without")
-	socket := flags.String("socket", "", "Unix socket `PATH` to serve on, unless one is handed over")
 	var roles network.Roles
 	flags.StringVar(&roles.Service, "service", "", "network `INTERFACE` towards MFDs and nodes")
 	flags.StringVar(&roles.Management, "management", "", "network `INTERFACE` towards people; none: management shares the service interface")
-	if err := daemon.ParseFlags(flags, args); err != nil {
+	post, err := daemon.Begin(flags, args, "service")
+	if err != nil {
 		return err
 	}
-	if roles.Service == "" {
-		return fmt.Errorf("%w: name the interface towards MFDs and nodes with -service INTERFACE", daemon.ErrUsage)
-	}
+	defer post.Close()
 	source := config.File{Path: *file, Kept: *kept, Limits: config.Required()}
 	b := &box{source: source, log: log, reload: make(chan change)}
 	hangups := daemon.Hangups(ctx) // before the file is read: it may change just after
@@ -40,42 +36,22 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	} else {
 		b.keep()
 	}
-	l, err := daemon.Listen(*socket)
-	if err != nil {
-		return err
-	}
-	beats, err := daemon.NewNotifier()
-	if err != nil {
-		return err
-	}
-	defer beats.Stop()
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	served := make(chan struct{})
 	b.network.Store(network.New(c, roles, *state, log))
-	go func() {
-		defer close(served)
-		if err := daemon.Serve(ctx, l, b.handler()); err != nil {
-			cancel(err)
+	return post.Serve(ctx, b.handler(), func(ctx context.Context) error {
+		go b.followHangups(ctx, hangups)
+		for ctx.Err() == nil {
+			next, err := b.runOnce(ctx, post.Notifier)
+			if err != nil {
+				return err
+			}
+			n := network.New(next.config, roles, *state, log)
+			b.network.Store(n)
+			if next.taken != nil {
+				next.taken <- n
+			}
 		}
-	}()
-	go b.followHangups(ctx, hangups)
-	for ctx.Err() == nil {
-		next, err := b.runOnce(ctx, beats)
-		if err != nil {
-			cancel(err)
-		}
-		n := network.New(next.config, roles, *state, log)
-		b.network.Store(n)
-		if next.taken != nil {
-			next.taken <- n
-		}
-	}
-	<-served
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+		return nil
+	})
 }
 
 // describe says which configuration a box with a wrong one goes on with.

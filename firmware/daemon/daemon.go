@@ -43,8 +43,8 @@ func Main(name string, run Run) {
 var ErrUsage = errors.New("wrong command line")
 
 // ParseFlags parses args and refuses words that are no flags, so that a
-// forgotten dash does not go unnoticed.
-func ParseFlags(fs *flag.FlagSet, args []string) error {
+// forgotten dash does not go unnoticed, and to go on without the flags that are needed.
+func ParseFlags(fs *flag.FlagSet, args []string, needed ...string) error {
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
@@ -53,6 +53,12 @@ func ParseFlags(fs *flag.FlagSet, args []string) error {
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("%w: %q is not a flag; %s -help lists the flags", ErrUsage, fs.Arg(0), fs.Name())
+	}
+	for _, name := range needed {
+		if f := fs.Lookup(name); f.Value.String() == "" {
+			value, what := flag.UnquoteUsage(f)
+			return fmt.Errorf("%w: add -%s %s: %s", ErrUsage, name, value, what)
+		}
 	}
 	return nil
 }

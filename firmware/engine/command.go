@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,28 +25,21 @@ import (
 // for are the caller's: a box takes config.Required().
 func Command(ctx context.Context, args []string, log *slog.Logger, limits config.Limits) (err error) {
 	flags := flag.NewFlagSet("balancerd", flag.ContinueOnError)
-	path := flags.String("config", "", "configuration file; needed")
-	state := flags.String("state", "", "folder that keeps who is where over a reboot; needed")
-	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
+	path := flags.String("config", "", "configuration `FILE`")
+	state := flags.String("state", "", "`FOLDER` that keeps who is where over a reboot")
 	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
 	keyPath := flags.String("key", secret.DefaultPath, "key of the box, for encrypted passwords of the configuration; without it they are of no use")
 	resolv := flags.String("resolv", "/etc/resolv.conf", "file that names the network's name servers")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
-	if err := daemon.ParseFlags(flags, args); err != nil {
+	post, err := daemon.Begin(flags, args, "config", "state")
+	if err != nil {
 		return err
 	}
-	if *path == "" || *state == "" {
-		return fmt.Errorf("%w: name the configuration with -config FILE and the folder for its state with -state DIR", daemon.ErrUsage)
-	}
+	defer post.Close()
 	folder, forgetful := stateFolder(*state)
 	if forgetful != nil {
 		log.Error("the folder for what is remembered can't be used", "err", forgetful, "instead", folder)
 	}
-	listener, err := daemon.Listen(*socket)
-	if err != nil {
-		return err
-	}
-	defer listener.Close()
 	table, err := dataplane.Open()
 	if err != nil {
 		return err
@@ -64,11 +55,6 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		return err
 	}
 	defer func() { err = errors.Join(err, witness.Close()) }()
-	notify, err := daemon.NewNotifier()
-	if err != nil {
-		return err
-	}
-	defer notify.Stop()
 	key, err := secret.ReadKey(*keyPath)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		log.Warn("encrypted passwords can't be opened", "err", err)
@@ -94,7 +80,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	if err != nil {
 		return err
 	}
-	return serve(ctx, e, tracker, listener, notify)
+	return post.Serve(ctx, e.Handler(), func(ctx context.Context) error { return e.Run(ctx, tracker, daemon.Hangups(ctx), post.Notifier) })
 }
 
 // stateFolder makes the folder, or another one that is as good until the next start
@@ -109,19 +95,4 @@ func stateFolder(wanted string) (string, error) {
 	}
 	instead, tempErr := os.MkdirTemp("", "balancerd-")
 	return instead, errors.Join(err, tempErr)
-}
-
-// serve runs the engine and answers on its socket until ctx ends or one of the
-// two fails.
-func serve(ctx context.Context, e *Engine, tracker Tracker, l net.Listener, notify *daemon.Notifier) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answered := make(chan error, 1)
-	go func() {
-		answered <- daemon.Serve(ctx, l, e.Handler())
-		cancel()
-	}()
-	err := e.Run(ctx, tracker, daemon.Hangups(ctx), notify)
-	cancel()
-	return errors.Join(err, <-answered)
 }

@@ -28,42 +28,32 @@ const turn = 20 * time.Millisecond
 func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	flags := flag.NewFlagSet("paneld", flag.ContinueOnError)
 	balancer := flags.String("balancer", "/run/spoolgate/balancerd.sock", "socket of the balancer")
-	socket := flags.String("socket", "", "Unix socket to answer on, when none is handed over")
 	name := flags.String("board", "", "name of the board; found out by the device tree if empty")
-	if err := daemon.ParseFlags(flags, args); err != nil {
+	post, err := daemon.Begin(flags, args)
+	if err != nil {
 		return err
 	}
+	defer post.Close()
 	b, err := findBoard(*name)
 	if err != nil {
 		return err
 	}
-	listener, err := daemon.Listen(*socket)
+	plate, err := openPlate(b.Lamps, b.Button)
 	if err != nil {
 		return err
 	}
-	notify, err := daemon.NewNotifier()
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	defer notify.Stop()
-	plate, err := openPlate(b.Lamps, b.Button)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
 	defer plate.close()
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	p := &paneld{plate: plate, shown: wire.NewFeed(api.Panel{}), client: wire.NewClient(*balancer), started: time.Now(),
-		states: make(chan *api.Snapshot), notify: notify, log: log}
-	var parts sync.WaitGroup
-	served := make(chan error, 1)
-	parts.Go(func() { served <- daemon.Serve(ctx, listener, p.handler()); cancel() })
-	parts.Go(func() { p.follow(ctx) })
-	err = p.run(ctx)
-	cancel()
-	parts.Wait()
-	return errors.Join(err, <-served)
+		states: make(chan *api.Snapshot), notify: post.Notifier, log: log}
+	return post.Serve(ctx, p.handler(), func(ctx context.Context) error {
+		var follower sync.WaitGroup
+		ctx, cancel := context.WithCancel(ctx)
+		follower.Go(func() { p.follow(ctx) })
+		defer follower.Wait()
+		defer cancel()
+		return p.run(ctx)
+	})
 }
 
 func findBoard(name string) (board.Board, error) {

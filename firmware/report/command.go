@@ -12,11 +12,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"spoolgate/firmware/api/wire"
@@ -29,28 +27,15 @@ import (
 func Command(ctx context.Context, args []string, log *slog.Logger) error {
 	flags := flag.NewFlagSet("reportd", flag.ContinueOnError)
 	file := flags.String("config", "/data/config.toml", "configuration `FILE`; nobody is told while there is none")
-	state := flags.String("state", "", "`FOLDER` that keeps how far each reporter has come; needed")
+	state := flags.String("state", "", "`FOLDER` that keeps how far each reporter has come")
 	key := flags.String("key", secret.DefaultPath, "`FILE` of the key that passwords are encrypted with")
 	balancer := flags.String("balancer", "/run/spoolgate/balancerd.sock", "socket of the balancer")
-	socket := flags.String("socket", "", "Unix socket `PATH` to serve on, unless one is handed over")
-	if err := daemon.ParseFlags(flags, args); err != nil {
-		return err
-	}
-	if *state == "" {
-		return fmt.Errorf("%w: name the folder of the cursors with -state FOLDER", daemon.ErrUsage)
-	}
-	l, err := daemon.Listen(*socket)
+	post, err := daemon.Begin(flags, args, "state")
 	if err != nil {
 		return err
 	}
-	notify, err := daemon.NewNotifier()
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	defer notify.Stop()
+	defer post.Close()
 	client := wire.NewClient(*balancer)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	own, err := secret.ReadKey(*key)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		log.Warn("the copy of the configuration is kept without its passwords", "err", err)
@@ -61,17 +46,11 @@ func Command(ctx context.Context, args []string, log *slog.Logger) error {
 		Clock: Clock{Now: time.Now, After: time.After}, Log: log,
 	})
 
-	var served sync.WaitGroup
-	ended := make(chan error, 1)
-	served.Go(func() {
-		ended <- daemon.Serve(ctx, l, office.Handler(func() error { return office.Reload(ctx) }))
-		cancel()
+	defer office.Close()
+	hangups := daemon.Hangups(ctx)
+	return post.Serve(ctx, office.Handler(func() error { return office.Reload(ctx) }), func(ctx context.Context) error {
+		return watch(ctx, office, hangups, post.Notifier, log)
 	})
-	err = watch(ctx, office, daemon.Hangups(ctx), notify, log)
-	cancel()
-	office.Close()
-	served.Wait()
-	return errors.Join(err, <-ended)
 }
 
 // watch is the main loop: it keeps the supervisor informed until ctx ends.
