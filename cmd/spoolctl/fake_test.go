@@ -110,9 +110,9 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		found = append(found, api.BoundClient{Group: "scan"})
 	}
 	give("GET /v1/snapshot", snapshot())
-	if query := r.FormValue("query"); query == "1.2.3" {
+	if status := map[string]int{"1.2.3": http.StatusBadRequest, "Z": http.StatusNotFound}[r.FormValue("query")]; status != 0 {
 		mux.HandleFunc("GET /v1/clients", func(w http.ResponseWriter, _ *http.Request) {
-			wire.Answer(w, nil, &api.Error{Status: http.StatusBadRequest, What: `"1.2.3" is no address, no network and no node`})
+			wire.Answer(w, nil, &api.Error{Status: status, What: "that is no address, no network and no node"})
 		})
 	} else {
 		give("GET /v1/clients", found)

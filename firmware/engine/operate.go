@@ -203,6 +203,10 @@ func (e *Engine) parseQuery(query string) (netip.Prefix, []balance.NodeID, error
 	if len(meant) > 0 {
 		return netip.Prefix{}, meant, nil
 	}
-	return netip.Prefix{}, nil, &api.Error{Status: http.StatusBadRequest, What: fmt.Sprintf("%q is no address, no network and no node", query),
+	wrong := &api.Error{Status: http.StatusNotFound, What: fmt.Sprintf("%q is no address, no network and no node", query),
 		Do: "Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node like A or print/A"}
+	if strings.ContainsAny(query, ".:") {
+		wrong.Status = http.StatusBadRequest // no node can have that name
+	}
+	return netip.Prefix{}, nil, wrong
 }

@@ -195,6 +195,19 @@ func TestWrongWordsGetTheRightOnes(t *testing.T) {
 	}
 }
 
+func TestQueryThatCanBeNoNodeIsAskedWrongly(t *testing.T) {
+	b := newBox(t, twoNodes)
+	for query, want := range map[string]int{
+		"Z": http.StatusNotFound, "print/Z": http.StatusNotFound,
+		"1.2.3": http.StatusBadRequest, "192.0.2.0/40": http.StatusBadRequest, "fe80::zz": http.StatusBadRequest,
+	} {
+		var refused *api.Error
+		if _, err := b.clients(query); !errors.As(err, &refused) || refused.Status != want {
+			t.Errorf("%s: %v, want status %d", query, err, want)
+		}
+	}
+}
+
 func TestClientsAreFoundByAddressNetworkAndNode(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)
