@@ -32,7 +32,8 @@ import (
 // Options is what an Engine is given. Every field is needed unless it says so.
 type Options struct {
 	Configuration Configuration
-	// StateDir holds the journal of who is where, and how long nodes took to start.
+	// StateDir holds what outlasts a restart: who is where, what happened, how long
+	// nodes took to start, and which of their ports have answered.
 	StateDir string
 	// Forgetful says why StateDir is not the folder that was asked for, and forgets
 	// at the next start; nil when it is.
@@ -80,6 +81,7 @@ type Engine struct {
 	schedule  *health.Schedule
 	flights   *flight.Recorder
 	starts    *startWatch // belongs to the loop
+	everOpen  *everOpen   // belongs to the loop
 	source    *sourceFinder
 	requests  chan func()
 	probes    chan probed
@@ -183,6 +185,10 @@ func New(opts Options) (*Engine, error) {
 	if err != nil {
 		opts.Log.Warn("starts of nodes are measured anew", "err", err)
 	}
+	everOpen, err := readEverOpen(opts.StateDir)
+	if err != nil {
+		opts.Log.Warn("which ports have answered is learned anew", "err", err)
+	}
 	e := &Engine{
 		opts:      opts,
 		startedAt: opts.Now(),
@@ -192,6 +198,7 @@ func New(opts Options) (*Engine, error) {
 		source:    newSourceFinder(opts.Now),
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		starts:    starts,
+		everOpen:  everOpen,
 		flights:   flight.NewRecorder(opts.Now, opts.Log),
 		requests:  make(chan func()),
 		looks:     make(chan nameLook, 1),

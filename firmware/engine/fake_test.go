@@ -169,12 +169,19 @@ func newBox(t *testing.T, text string) *box {
 	t.Helper()
 	b := &box{T: t, kernel: newFakeKernel(), text: text, dir: t.TempDir(), at: start, next: 1}
 	b.restart()
+	t.Cleanup(b.settle)
 	return b
 }
+
+// settle waits until the small files are written, or can't be.
+func (b *box) settle() { b.finishMemos() }
 
 // restart is what happens when the daemon starts anew; the kernel goes on.
 func (b *box) restart() {
 	b.Helper()
+	if b.Engine != nil {
+		b.settle()
+	}
 	e, err := New(Options{
 		Configuration: b,
 		StateDir:      b.dir, ServicesFile: b.file, Kernel: b.kernel, Key: b.key, Pace: incident.DefaultPace(),

@@ -123,9 +123,7 @@ func (e *Engine) saveAtEnd() {
 	if err := e.journal.Save(e.record()); err != nil {
 		e.opts.Log.Warn("journal", "err", err)
 	}
-	if err := e.starts.finish(); err != nil {
-		e.opts.Log.Warn("starts of nodes", "err", err)
-	}
+	e.finishMemos()
 }
 
 // sweepInterval is an eighth of the shortest window, within a minute: a client

@@ -160,7 +160,7 @@ func (e *Engine) tick() {
 	}
 	e.saveWhenDue()
 	e.report(e.book.Tick(now)...)
-	e.saveStarts()
+	e.saveMemos()
 	e.dirty = true
 }
 

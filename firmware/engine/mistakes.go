@@ -79,7 +79,10 @@ func (e *Engine) learnUnserved(m *member, s health.Status, ev dataplane.Event, n
 
 // learnProbed takes note of the outcome of a probe.
 func (e *Engine) learnProbed(m *member, port uint16, o api.Outcome, now time.Time) {
-	node := mistake.Node{Place: m.place(), Address: m.Address, Startup: m.group.Checks.UpDelay}
+	node := mistake.Node{Place: m.place(), Address: m.Address, Startup: m.group.Checks.UpDelay, Answered: e.everOpen.has(m.Address, port)}
+	if o == api.Open {
+		e.answered(m, port)
+	}
 	e.tellMistakes(e.mistakes.Checked(now, node, port, o == api.Open, o == api.Refused))
 }
 

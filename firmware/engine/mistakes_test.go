@@ -2,6 +2,8 @@ package engine
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -170,4 +172,42 @@ func TestComplaintIsOpenUntilEveryPortHasAnswered(t *testing.T) {
 	if m.complaints.Open() {
 		t.Error("every port has answered since")
 	}
+}
+
+// Whatever ended the balancer, and whatever the box has forgotten since: a port that has
+// answered once is none that never was there.
+func TestPortThatAnsweredBeforeARestartIsNotCalledMissing(t *testing.T) {
+	refusesFor := func(b *box, rounds int) {
+		for range rounds {
+			b.round(api.Refused, "198.18.0.11")
+		}
+	}
+	for name, restart := range map[string]func(*box){
+		"of the balancer": func(*box) {},
+		"of the balancer while the node is Down": func(b *box) {
+			refusesFor(b, 4)
+		},
+		"of the box": func(b *box) { b.kernel = newFakeKernel() },
+		"after an update": func(b *box) {
+			if err := os.Remove(filepath.Join(b.dir, everOpenName)); err != nil {
+				b.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, twoNodes)
+			b.round(api.Open)
+			b.settle()
+			restart(b)
+			b.restart()
+			refusesFor(b, 80)
+			b.wantTold(event.NodeCheck)
+		})
+	}
+	// That another one was never there is as true as before.
+	b := newBox(t, twoNodes)
+	b.round(api.Refused, "198.18.0.11")
+	b.restart()
+	refusesFor(b, 80)
+	b.wantTold(event.NodeCheck, "warning: node A has refused its checks on port 5555 ever since", "warning: node A has refused its checks on port 5022 and 5555 ever since")
 }

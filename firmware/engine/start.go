@@ -35,7 +35,11 @@ func (e *Engine) start() error {
 	now := e.opts.Now()
 	for _, m := range e.members {
 		if !fresh {
-			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), prior(m, kernel, record), now)
+			was := prior(m, kernel, record)
+			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), was, now)
+			if was == api.Up {
+				e.answeredBefore(m)
+			}
 		}
 		e.judge(m)
 	}

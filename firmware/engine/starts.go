@@ -1,18 +1,12 @@
 package engine
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/event"
@@ -27,31 +21,22 @@ const startsName = "starts.json"
 // startWatch measures the starts of the nodes and remembers them over a restart of
 // the box.
 type startWatch struct {
-	path    string
+	memo
 	watches map[netip.Addr]*health.Startup
 	starts  map[netip.Addr][]api.Start   // oldest first
 	warned  map[netip.Addr]time.Duration // up-delays that were told to be too short
-	unsaved bool
-	saving  chan error // the answer of a write; nil when none is under way
 }
 
 // openStarts reads what is remembered. The error says why that is nothing, when
 // there was something; then it starts anew.
 func openStarts(dir string) (*startWatch, error) {
-	w := &startWatch{path: filepath.Join(dir, startsName), watches: map[netip.Addr]*health.Startup{}, starts: map[netip.Addr][]api.Start{},
+	w := &startWatch{memo: memo{path: filepath.Join(dir, startsName)}, watches: map[netip.Addr]*health.Startup{}, starts: map[netip.Addr][]api.Start{},
 		warned: map[netip.Addr]time.Duration{}}
-	text, err := os.ReadFile(w.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return w, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &w.starts)
-	}
-	if err != nil {
+	err := w.read(&w.starts)
+	if err != nil || w.starts == nil {
 		w.starts = map[netip.Addr][]api.Start{}
-		return w, fmt.Errorf("read measured starts %s: %w", w.path, err)
 	}
-	return w, nil
+	return w, err
 }
 
 // follow has the configured nodes measured, each after the rule of its group.
@@ -72,47 +57,6 @@ func (w *startWatch) add(node netip.Addr, s api.Start) {
 	w.starts[node] = slices.Clone(starts[max(len(starts)-health.KeptStarts, 0):])
 	maps.DeleteFunc(w.starts, func(a netip.Addr, _ []api.Start) bool { return w.watches[a] == nil })
 	w.unsaved = true
-}
-
-func (w *startWatch) text() ([]byte, error) { return json.MarshalIndent(w.starts, "", "  ") }
-
-func (w *startWatch) write(text []byte) error {
-	if err := renameio.WriteFile(w.path, append(text, '\n'), 0o644, renameio.WithTempDir(filepath.Dir(w.path))); err != nil {
-		return fmt.Errorf("write measured starts: %w", err)
-	}
-	return nil
-}
-
-// save writes what is not written yet, beside the loop: flash can take a second.
-// It returns how the write before went.
-func (w *startWatch) save() (err error) {
-	select {
-	case err = <-w.saving:
-		w.saving = nil
-	default:
-	}
-	if !w.unsaved || w.saving != nil {
-		return err
-	}
-	w.unsaved = false // a disk that fails is tried again with the next start
-	text, wrong := w.text()
-	if wrong != nil {
-		return errors.Join(err, wrong)
-	}
-	w.saving = make(chan error, 1)
-	go func(done chan<- error) { done <- w.write(text) }(w.saving)
-	return err
-}
-
-// finish waits until all is written.
-func (w *startWatch) finish() error {
-	err := w.save()
-	for w.saving != nil {
-		err = errors.Join(err, <-w.saving)
-		w.saving = nil
-		err = errors.Join(err, w.save())
-	}
-	return err
 }
 
 // rules says how each configured node is judged.
@@ -194,12 +138,5 @@ func (e *Engine) checkUpDelays() {
 			e.tell(event.Event{Kind: event.NodeStart, Severity: event.Warning, Group: g.Name, Node: m.Name,
 				Text: fmt.Sprintf("%s has needed up to %.1f s to start, and %s", m.Name, a.Longest.Seconds(), tooShort(m, a))})
 		}
-	}
-}
-
-// saveStarts writes the starts that were measured since the last tick.
-func (e *Engine) saveStarts() {
-	if err := e.starts.save(); err != nil {
-		e.opts.Log.Warn("starts of nodes would not survive a restart of the box", "err", err)
 	}
 }

@@ -24,7 +24,7 @@ func (b *box) reboot(rounds int) {
 	for range 25 {
 		b.round(api.Open)
 	}
-	if err := b.starts.finish(); err != nil {
+	if err := b.starts.finish(b.starts.starts); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -26,11 +26,11 @@ type check struct {
 func (b *Book) Checked(now time.Time, n Node, port uint16, answered, refused bool) []Finding {
 	k := checkKey{n.Place, port}
 	c := b.checks[k]
-	switch {
-	case c == nil:
-		c = &check{}
+	if c == nil {
+		c = &check{over: n.Answered}
 		b.checks[k] = c
-	case c.over:
+	}
+	if c.over {
 		return nil
 	}
 	switch {

@@ -53,6 +53,9 @@ type Node struct {
 	Patience time.Duration
 	// Startup is how long the node's server takes to start: its up-delay.
 	Startup time.Duration
+	// Answered says that the box remembers an answer of the checked port, also of
+	// before a restart.
+	Answered bool
 }
 
 // Finding is a mistake.

@@ -157,6 +157,10 @@ func TestCheckedPortThatWasNeverThereIsNamed(t *testing.T) {
 	open(t, false).checked(2*time.Minute, false, true).checked(time.Minute, true, false).checked(time.Hour, false, true).want()
 	open(t, false).checked(time.Hour, false, false).checked(3*time.Minute, false, true).checked(time.Minute, false, false).
 		checked(3*time.Minute, false, true).want()
+	// One that has answered before the book was opened.
+	p := open(t, false)
+	p.n.Answered = true
+	p.checked(time.Hour, false, true).want()
 }
 
 func TestNothingIsAMistakeThatEndsBySoonOrHasAReason(t *testing.T) {
