@@ -194,6 +194,9 @@ type Event struct {
 	// Once says of a trouble that no event will tell its end: it is over when it
 	// has not happened again for a while.
 	Once bool `json:"once,omitempty"`
+	// Moves are the MFDs that it is about, on the medium only: an answer that lists
+	// events does not list them.
+	Moves *Moves `json:"moves,omitempty"`
 	// Incident is the trouble that the event belongs to; 0 for none.
 	Incident uint64 `json:"incident,omitempty"`
 }

@@ -53,6 +53,14 @@ type Moved struct {
 	Why   string    `json:"why"`
 }
 
+// Moves is which MFDs changed nodes at once. It is for the medium, so that what is known
+// of each of them outlasts a restart.
+type Moves struct {
+	MFDs  []netip.Addr `json:"mfds"`
+	From  string       `json:"from,omitempty"`
+	Cause string       `json:"cause"` // see package balance
+}
+
 // Rehearsal is what would follow if a node left now.
 type Rehearsal struct {
 	Group string         `json:"group"`

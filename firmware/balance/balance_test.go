@@ -338,10 +338,11 @@ func TestAdoptTakesTheKernelsWord(t *testing.T) {
 	g.Opened(mfd(1), 1, false, start)
 	g.Opened(mfd(2), 2, false, start)
 	now := start.Add(time.Minute)
-	g.Adopt([]Binding{{Client: mfd(0), Node: 1, Left: affinity / 2}, {Client: mfd(1), Node: 2, Left: affinity}, {Client: mfd(3), Node: 2, Left: time.Minute}}, now)
+	g.Adopt([]Binding{{Client: mfd(0), Node: 1, Left: affinity / 2}, {Client: mfd(1), Node: 2, Left: affinity}, {Client: mfd(3), Node: 2, Left: time.Minute},
+		{Client: mfd(4), Node: 2, Left: time.Minute, Since: start.Add(-time.Hour), Why: Why{Cause: NodeLeft, From: 1}}}, now)
 	g.Recount(mfd(0), 1)
 	g.Recount(mfd(9), 2) // its binding is gone, its connection is not
-	if got := fmt.Sprint(bound(g)); got != "[1 2]" {
+	if got := fmt.Sprint(bound(g)); got != "[1 3]" {
 		t.Errorf("bound %v", got)
 	}
 	if n := g.Nodes(); n[0].Open != 1 || n[1].Open != 1 {
@@ -351,8 +352,11 @@ func TestAdoptTakesTheKernelsWord(t *testing.T) {
 	if c.Why.Cause != FirstContact || !c.Since.Equal(start) {
 		t.Errorf("a known client lost its history: %+v", c)
 	}
-	if c, _ := g.Lookup(mfd(3), now); c.Why.Cause != Remembered || c.Ends.Sub(now) != time.Minute {
+	if c, _ := g.Lookup(mfd(3), now); c.Why.Cause != Remembered || c.Ends.Sub(now) != time.Minute || !c.Since.Equal(c.Ends.Add(-affinity)) {
 		t.Errorf("a client only the kernel knew: %+v", c)
+	}
+	if c, _ := g.Lookup(mfd(4), now); c.Why != (Why{Cause: NodeLeft, From: 1}) || !c.Since.Equal(start.Add(-time.Hour)) {
+		t.Errorf("a client that more is known of: %+v", c)
 	}
 }
 

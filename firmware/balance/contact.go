@@ -24,6 +24,31 @@ const (
 	Unexplained
 )
 
+// String is the cause as files keep it; see ParseCause.
+func (c Cause) String() string {
+	switch c {
+	case FirstContact:
+		return "first contact"
+	case NodeLeft:
+		return "node left"
+	case Operator:
+		return "operator"
+	case Remembered:
+		return "remembered"
+	}
+	return "unexplained"
+}
+
+// ParseCause is the cause that a file names; false for a word of another version.
+func ParseCause(word string) (Cause, bool) {
+	for c := FirstContact; c <= Unexplained; c++ {
+		if c.String() == word {
+			return c, true
+		}
+	}
+	return Remembered, false
+}
+
 // Why is why a client is on its node: the cause, and the node it came from.
 type Why struct {
 	Cause Cause

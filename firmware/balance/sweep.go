@@ -10,6 +10,7 @@ type Binding struct {
 	Client netip.Addr
 	Node   NodeID
 	Since  time.Time     // zero if not known
+	Why    Why           // if Since is known
 	Left   time.Duration // of the window
 }
 
@@ -74,8 +75,9 @@ func (g *Group) Adopt(bindings []Binding, now time.Time) {
 				g.drop(b.Client, c)
 			}
 			c = g.bind(b.Client, n, Why{Cause: Remembered}, now)
+			c.since = min(seen, c.since) // it was bound then, at the latest
 			if !b.Since.IsZero() {
-				c.since = g.at(b.Since)
+				c.since, c.why = g.at(b.Since), b.Why
 			}
 		}
 		c.here, c.lastSeen, c.renewed = 0, seen, seen

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
@@ -29,7 +27,8 @@ func (e *Engine) connections(b dataplane.Batch) {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
 			e.open[ev.ID] = struct{}{}
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
-				e.moves[moveKey{g, m.From, m.To, m.Cause}]++
+				k := moveKey{g, m.From, m.To, m.Cause}
+				e.moves[k] = append(e.moves[k], m.Client)
 				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
 			}
 			if m := e.members[id]; m != nil {
@@ -70,16 +69,16 @@ func (e *Engine) resync(b dataplane.Batch) {
 	e.started = true
 }
 
-// adopt makes the kernel's bindings those of the groups. since is what the
-// journal knows of their age, which the kernel does not keep.
-func (e *Engine) adopt(bindings []dataplane.Binding, since map[place]time.Time) {
+// adopt makes the kernel's bindings those of the groups. origins is what the
+// journals know of them, which the kernel does not keep.
+func (e *Engine) adopt(bindings []dataplane.Binding, origins map[place]origin) {
 	now := e.opts.Now()
 	byGroup := map[*group][]balance.Binding{}
 	for _, b := range bindings {
 		g, m := e.byVIP[b.VirtualAddress], e.members[balance.NodeID(b.Mark)]
 		if g != nil && m != nil {
-			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: m.id, Left: b.Left,
-				Since: since[place{b.VirtualAddress, b.Client, m.Address}]})
+			o := origins[place{b.VirtualAddress, b.Client, m.Address}]
+			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: m.id, Left: b.Left, Since: o.since, Why: o.why})
 		}
 	}
 	for _, g := range e.groups {

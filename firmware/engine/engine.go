@@ -105,8 +105,8 @@ type Engine struct {
 	doubtTold  bool                    // an event told the doubt
 	heard      bool                    // a probe has left the box since the start
 	startedAt  time.Time
-	open       map[uint64]struct{} // connections that are counted as open
-	moves      map[moveKey]int     // since the last tick
+	open       map[uint64]struct{}      // connections that are counted as open
+	moves      map[moveKey][]netip.Addr // since the last tick
 	history    history
 	names      names
 	dirty      bool // the snapshot is out of date
@@ -205,7 +205,7 @@ func New(opts Options) (*Engine, error) {
 		probes:    make(chan probed),
 		answers:   make(chan windowsAnswers),
 		open:      map[uint64]struct{}{},
-		moves:     map[moveKey]int{},
+		moves:     map[moveKey][]netip.Addr{},
 		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},
 		mistakes:  mistake.NewBook(),
@@ -214,7 +214,7 @@ func New(opts Options) (*Engine, error) {
 	e.names = e.newNames()
 	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(recorded(prober, e.flights), probeLimit)
-	if err := e.start(); err != nil {
+	if err := e.start(recall(history.Reports)); err != nil {
 		return nil, err
 	}
 	if unkept != nil {

@@ -49,14 +49,12 @@ func (r *ring[T]) newest(yield func(T) bool) {
 
 // movedBy remembers a change of an MFD's node; to is 0 when it was forgotten.
 func (e *Engine) movedBy(g *group, client netip.Addr, from, to balance.NodeID, cause balance.Cause) {
-	m := api.Moved{Time: e.opts.Now(), Group: g.Name, Why: balance.Why{Cause: cause, From: from}.Text(e.name)}
+	m := moving{at: e.opts.Now(), cause: cause}
 	if from != 0 {
-		m.From = e.name(from)
+		m.from = e.name(from)
 	}
 	if to != 0 {
-		m.To = e.name(to)
-	} else {
-		m.Why = "forgotten by the operator"
+		m.to = e.name(to)
 	}
-	e.history.moves.put(pastMove{client, m})
+	e.history.moves.put(pastMove{client, m.told(g.Name)})
 }

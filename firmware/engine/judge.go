@@ -128,10 +128,12 @@ func (m *member) evidence(s health.Status) (lines []string) {
 // tellMoves tells of the MFDs that changed nodes since the last tick, one
 // event for all of one cause.
 func (e *Engine) tellMoves() {
-	for k, n := range e.moves {
+	for k, mfds := range e.moves {
+		n := len(mfds)
 		why := balance.Why{Cause: k.cause, From: k.from}.Text(e.name)
 		ev := event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: k.group.Name, Node: e.name(k.to), Count: n,
-			Text: fmt.Sprintf("%s now on %s: %s", count(n, "MFD"), e.name(k.to), why)}
+			Moves: &api.Moves{MFDs: mfds, From: e.name(k.from), Cause: k.cause.String()},
+			Text:  fmt.Sprintf("%s now on %s: %s", count(n, "MFD"), e.name(k.to), why)}
 		if k.cause == balance.NodeLeft {
 			ev.From = e.name(k.from)
 		}

@@ -136,15 +136,17 @@ func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
 	if err := g.policy.MoveClient(mfd, to.id, e.opts.Now()); err != nil {
 		return api.Done{}, refusal(err)
 	}
+	moves := operatorMoved(nil, "")
 	if was.Node != to.id {
 		e.movedBy(g, mfd, was.Node, to.id, balance.Operator)
+		moves = operatorMoved([]netip.Addr{mfd}, e.name(was.Node))
 	}
 	b := dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: mfd, Mark: dataplane.Mark(to.id), Left: g.Affinity}
 	if err := e.opts.Kernel.Bind([]dataplane.Binding{b}); err != nil {
 		return api.Done{}, err
 	}
 	text := fmt.Sprintf("%s is bound to %s from its next connection on; open connections finish where they are", mfd, to.Name)
-	e.tell(event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: g.Name, Node: to.Name, Text: text + " (moved by the operator)"})
+	e.tell(event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: g.Name, Node: to.Name, Moves: moves, Text: text + " (moved by the operator)"})
 	e.saveNow()
 	return api.Done{Text: text}, nil
 }
@@ -159,9 +161,14 @@ func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
 		return api.Done{}, err
 	}
 	text := fmt.Sprintf("%s is forgotten: its next connection goes to the node with the fewest connections", mfd)
-	e.tell(event.Event{Kind: event.ClientForgotten, Severity: event.Notice, Group: g.Name, Text: text})
+	e.tell(event.Event{Kind: event.ClientForgotten, Severity: event.Notice, Group: g.Name, Moves: operatorMoved([]netip.Addr{mfd}, e.name(was.Node)), Text: text})
 	e.saveNow()
 	return api.Done{Text: text}, nil
+}
+
+// operatorMoved is what the medium keeps of MFDs that the operator moved or forgot.
+func operatorMoved(mfds []netip.Addr, from string) *api.Moves {
+	return &api.Moves{MFDs: mfds, From: from, Cause: balance.Operator.String()}
 }
 
 // clients finds bound MFDs by an address, a prefix, or a node, which GROUP/NODE

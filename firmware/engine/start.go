@@ -16,7 +16,7 @@ import (
 
 // start takes over what there is: the kernel's table after a restart of the
 // daemon, the journal after one of the box.
-func (e *Engine) start() error {
+func (e *Engine) start(before past) error {
 	c, wrong := e.opts.Configuration.Start()
 	kernel, err := e.opts.Kernel.Adopt()
 	if err != nil {
@@ -58,7 +58,10 @@ func (e *Engine) start() error {
 			return err
 		}
 	}
-	e.adopt(bindings, ages(record))
+	e.adopt(bindings, e.origins(bindings, record, before))
+	for _, m := range before.moves {
+		e.history.moves.put(m)
+	}
 	e.restoreServices(record)
 	for mark := range kernel.Nodes {
 		if e.members[balance.NodeID(mark)] == nil {

@@ -41,7 +41,10 @@ func OpenLog(dir string, size int, now func() time.Time) (*Log, History, error) 
 		return l, h, err
 	}
 	h.Reports = h.Reports[max(0, len(h.Reports)-size):]
-	l.journal, l.ring, l.next = journal, h.Reports, h.next
+	l.journal, l.next = journal, h.next
+	for _, r := range h.Reports {
+		l.ring = append(l.ring, lean(r))
+	}
 	return l, h, err
 }
 
@@ -61,7 +64,7 @@ func (l *Log) Add(r api.Report) api.Report {
 		// Now and then, so that it costs nothing to speak of.
 		l.ring = append(make([]api.Report, 0, l.size+l.size/4+1), l.ring[len(l.ring)-l.size+1:]...)
 	}
-	l.ring = append(l.ring, r)
+	l.ring = append(l.ring, lean(r))
 	close(l.changed)
 	l.changed = make(chan struct{})
 	if l.journal != nil {
@@ -69,7 +72,7 @@ func (l *Log) Add(r api.Report) api.Report {
 		if r.Phase == api.Begin {
 			l.begun++
 		}
-		l.urgent = l.urgent || r.Event.Severity == Warning || r.Event.Severity == Alert || essential(r)
+		l.urgent = l.urgent || pressing(r)
 		if l.urgent || len(l.pending) >= mostPending {
 			select {
 			case l.wake <- struct{}{}:
@@ -77,6 +80,18 @@ func (l *Log) Add(r api.Report) api.Report {
 			}
 		}
 	}
+	return r
+}
+
+// pressing reports whether a report shall not wait for the next minute: trouble, what
+// belongs to one, and which MFDs moved, as no other file has that.
+func pressing(r api.Report) bool {
+	return r.Event.Severity == Warning || r.Event.Severity == Alert || r.Incident != nil || r.Event.Moves != nil
+}
+
+// lean is a report as memory has it: a failing server moves a thousand MFDs at once.
+func lean(r api.Report) api.Report {
+	r.Event.Moves = nil
 	return r
 }
 

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,7 +122,43 @@ func TestTroubleIsOnTheMediumAtOnce(t *testing.T) {
 	}
 	go l.Keep(t.Context(), func(err error) { t.Error(err) })
 	l.Add(report(NodeService, Info))
-	told := l.Add(report(NodeHealth, Warning))
+	awaitMedium(t, dir, l.Add(report(NodeHealth, Warning)))
+}
+
+// So is what belongs to it, and who moved, which a kill would lose otherwise.
+func TestMovesAreOnTheMediumAtOnceAndInMemoryOnlyCounted(t *testing.T) {
+	dir := t.TempDir()
+	l, _, err := OpenLog(dir, 1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.Keep(t.Context(), func(err error) { t.Error(err) })
+	of := report(NodeCut, Notice)
+	of.Incident, of.Phase = &api.Incident{ID: 7}, api.Update
+	awaitMedium(t, dir, l.Add(of))
+	moved := report(ClientMoved, Notice)
+	moved.Event.Moves = &api.Moves{MFDs: []netip.Addr{netip.MustParseAddr("198.18.1.20")}, From: "A", Cause: "operator"}
+	on := awaitMedium(t, dir, l.Add(moved))
+	if m := on.Event.Moves; m == nil || !slices.Equal(m.MFDs, moved.Event.Moves.MFDs) || m.From != "A" || m.Cause != "operator" {
+		t.Errorf("on the medium are %+v", m)
+	}
+	again, h, err := OpenLog(dir, 1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := h.Reports[len(h.Reports)-1]; last.Event.Moves == nil {
+		t.Error("who opens the log is not told who moved")
+	}
+	for _, r := range append(l.Kept(), again.Kept()...) {
+		if r.Event.Moves != nil {
+			t.Errorf("in memory are %+v", r.Event)
+		}
+	}
+}
+
+// awaitMedium waits until a report is on the medium, as after a power cut then.
+func awaitMedium(t *testing.T, dir string, told api.Report) api.Report {
+	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
 		medium := filepath.Join(t.TempDir(), "medium") // as after a power cut now
 		if err := os.CopyFS(medium, os.DirFS(dir)); err != nil {
@@ -131,11 +168,11 @@ func TestTroubleIsOnTheMediumAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.Contains(numbers(h.Reports), told.Event.Seq) {
+		if at := slices.Index(numbers(h.Reports), told.Event.Seq); at >= 0 {
 			if h.next <= told.Event.Seq {
 				t.Errorf("the next one would be %d again", h.next)
 			}
-			return
+			return h.Reports[at]
 		}
 		if time.Now().After(end) {
 			t.Fatalf("on the medium are %v", numbers(h.Reports))

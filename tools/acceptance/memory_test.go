@@ -1,7 +1,11 @@
 package acceptance
 
 import (
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/event"
@@ -47,4 +51,49 @@ func failures(n api.Node, port uint16) int {
 		}
 	}
 	return 0
+}
+
+// What the help desk knows of an MFD is the same after a kill and a power cut: why it
+// is where it is, since when, and where it was. It is on the medium within seconds.
+func TestHelpDeskKnowsAnMFDAfterAKillAndAPowerCut(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 4})
+	p.landings(p.MFDs, 5011)
+	was, one := p.landings(p.MFDs[:1], 5012)[0], p.MFDs[0]
+	i := 0
+	if was == "B" {
+		i = 1
+	}
+	p.must(p.Nodes[i].Kill())
+	p.awaitHealth(i, api.Down)
+	p.landings(p.MFDs, 5011)
+	before := p.awaitMFD(one, func(m api.MFD) bool { return len(m.Moves) == 1 })
+	p.awaitFile(filepath.Join(p.box.Dir, "state", "events"), `"`+one.Address.String()+`"`)
+	for _, step := range []struct {
+		what    string
+		restart func() error
+	}{
+		{"kill", func() error { p.must(p.box.Kill()); return p.box.Start() }},
+		{"power cut", func() error {
+			// Who is where is written once a minute, or with what a person does.
+			_, err := p.box.Drain(t.Context(), "print", was, api.DrainRequest{Verb: api.StopNow, Force: true})
+			p.must(err)
+			p.must(p.box.PowerOff())
+			return p.box.PowerOn()
+		}},
+	} {
+		what := step.what
+		p.must(step.restart())
+		after := p.awaitMFD(one, func(m api.MFD) bool { return len(m.Bound) == 1 })
+		if len(after.Moves) != 1 || after.Moves[0].From != was || after.Moves[0].Why != before.Moves[0].Why || after.Moves[0].Time.Sub(before.Moves[0].Time).Abs() > 3*time.Second {
+			t.Errorf("%s: moves %+v, before %+v", what, after.Moves, before.Moves)
+		}
+		if got, want := after.Bound[0], before.Bound[0]; got.Why != want.Why || got.Node != want.Node || got.Since.Sub(want.Since).Abs() > 3*time.Second {
+			t.Errorf("%s: bound %+v, before %+v", what, got, want)
+		}
+		shown, err := exec.Command(program("spoolctl"), "-socket", filepath.Join(p.box.Dir, "balancerd.sock"), "mfd", one.Address.String()).CombinedOutput()
+		if err != nil || strings.Count(string(shown), "moved from "+was+", which did not serve") != 2 {
+			t.Errorf("%s: spoolctl mfd shows\n%s%v", what, shown, err)
+		}
+	}
 }

@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/balance"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+)
+
+// killed ends the balancer without warning and starts it anew; what was urgent is on
+// the medium.
+func (b *box) killed() {
+	b.Helper()
+	if err := b.log.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	b.restart()
+}
+
+// about is what the help desk knows of the MFD.
+func (b *box) about() (api.MFD, api.BoundMFD) {
+	b.Helper()
+	m := b.aboutMFD(mfd, nil)
+	if len(m.Bound) != 1 {
+		b.Fatalf("bound: %+v", m.Bound)
+	}
+	return m, m.Bound[0]
+}
+
+func TestHelpDeskKnowsAfterAKillWhatItKnewBefore(t *testing.T) {
+	for name, restart := range map[string]func(*box){
+		"of the balancer": func(*box) {},
+		"of the box":      func(b *box) { b.kernel = newFakeKernel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, twoNodes)
+			b.round(api.Open)
+			b.open(mfd, "198.18.0.12")
+			for range 4 {
+				b.round(api.Refused, "198.18.0.12")
+			}
+			b.open(mfd, "198.18.0.11")
+			b.pass(time.Second)
+			if _, err := b.move(b.groups[0], mfd, b.member("198.18.0.11")); err != nil { // where it is
+				t.Fatal(err)
+			}
+			before, bound := b.about()
+			if !strings.Contains(bound.Why, "moved from B") {
+				t.Fatalf("before: %+v", bound)
+			}
+			restart(b)
+			b.killed()
+			b.killed() // whatever the first start told is no news of the MFD
+			after, again := b.about()
+			if again.Why != bound.Why || bound.Since.Sub(again.Since).Abs() > tellingTakes {
+				t.Errorf("why and since: %q %v, before %q %v", again.Why, again.Since, bound.Why, bound.Since)
+			}
+			if len(after.Moves) != 1 || after.Moves[0].Why != before.Moves[0].Why || after.Moves[0].From != "B" || after.Moves[0].To != "A" {
+				t.Errorf("moves %+v, before %+v", after.Moves, before.Moves)
+			}
+			if _, err := b.forget(b.groups[0], mfd); err != nil {
+				t.Fatal(err)
+			}
+			b.killed()
+			if m := b.aboutMFD(mfd, nil); len(m.Moves) != 2 || m.Moves[0].To != "" || m.Moves[0].Why != "forgotten by the operator" {
+				t.Errorf("forgotten: %+v", m.Moves)
+			}
+		})
+	}
+}
+
+// What the two journals say of a binding, and what follows from it: nothing that may
+// be wrong.
+func TestOriginOfABindingIsToldOnlyAsFarAsItIsKnown(t *testing.T) {
+	b := newBox(t, twoNodes)
+	address := b.member("198.18.0.11").Address
+	at := place{vip, mfd, address}
+	noon := start.Add(4 * time.Hour)
+	moves := func(when time.Time, kind, from, to, cause string) api.Report {
+		return api.Report{Event: event.Event{Time: when, Kind: kind, Group: "print", Node: to, Moves: &api.Moves{MFDs: []netip.Addr{mfd}, From: from, Cause: cause}}}
+	}
+	began := api.Report{Event: event.Event{Time: start, Kind: event.Started}}
+	fromB := moves(noon, event.ClientMoved, "B", "A", "node left")
+	left, first, unknown := balance.NodeLeft, balance.FirstContact, balance.Remembered
+	for name, c := range map[string]struct {
+		reports []api.Report
+		written time.Time // since when it is on A, by the journal of who is where
+		since   time.Time
+		cause   balance.Cause
+	}{
+		"nothing is known":                  {nil, time.Time{}, time.Time{}, unknown},
+		"moved just before the kill":        {[]api.Report{began, fromB}, time.Time{}, noon, left},
+		"moved, and written since":          {[]api.Report{began, fromB}, noon.Add(-time.Second), noon.Add(-time.Second), left},
+		"here before, away, and back":       {[]api.Report{began, fromB}, noon.Add(-time.Hour), noon, left},
+		"first contact":                     {[]api.Report{began}, noon, noon, first},
+		"a later window":                    {[]api.Report{began, fromB}, noon.Add(time.Hour), noon.Add(time.Hour), first},
+		"forgotten before":                  {[]api.Report{began, moves(noon, event.ClientForgotten, "B", "", "operator")}, noon.Add(time.Hour), noon.Add(time.Hour), first},
+		"its events gave way":               {[]api.Report{{Event: event.Event{Time: noon, Kind: event.NodeHealth}}}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
+		"moved away, and back unseen":       {[]api.Report{began, moves(noon, event.ClientMoved, "A", "B", "node left")}, noon.Add(-time.Hour), time.Time{}, unknown},
+		"some events were not kept":         {[]api.Report{began, {Event: event.Event{Time: noon, Kind: event.EventsFault}}}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
+		"moves were only counted":           {[]api.Report{began, {Event: event.Event{Time: noon, Kind: event.ClientMoved, Group: "print", Node: "A"}}}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
+		"moved for a cause of the future":   {[]api.Report{began, moves(noon, event.ClientMoved, "B", "A", "magic")}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
+		"another group's move is not its":   {[]api.Report{began, {Event: event.Event{Time: noon, Kind: event.ClientMoved, Group: "scan", Node: "A", Moves: fromB.Event.Moves}}}, noon, noon, first},
+		"moved from a node that is removed": {[]api.Report{began, moves(noon, event.ClientMoved, "Z", "A", "node left")}, noon, noon, left},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := dataplane.Record{}
+			if !c.written.IsZero() {
+				r.Entries = []dataplane.Entry{{VirtualAddress: vip, Client: mfd, Node: address, Since: c.written}}
+			}
+			bindings := []dataplane.Binding{{VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(b.member("198.18.0.11").id)}}
+			got := b.origins(bindings, r, recall(c.reports))[at]
+			if !got.since.Equal(c.since) || got.why.Cause != c.cause {
+				t.Errorf("since %v by %v, want %v by %v", got.since, got.why.Cause, c.since, c.cause)
+			}
+			if name == "moved from a node that is removed" && b.name(got.why.From) != "a removed node" {
+				t.Errorf("from %s", b.name(got.why.From))
+			}
+		})
+	}
+}
+
+func TestRememberedMovesAreBounded(t *testing.T) {
+	var reports []api.Report
+	for range 100 {
+		m := &api.Moves{From: "B", Cause: "node left"}
+		for a := mfd; len(m.MFDs) < 100; a = a.Next() {
+			m.MFDs = append(m.MFDs, a)
+		}
+		reports = append(reports, api.Report{Event: event.Event{Kind: event.ClientMoved, Group: "print", Node: "A", Moves: m}})
+	}
+	if p := recall(reports); len(p.moves) != kept || len(p.last) != 100 {
+		t.Errorf("%d moves of %d MFDs", len(p.moves), len(p.last))
+	}
+}
