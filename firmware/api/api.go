@@ -183,6 +183,9 @@ type Event struct {
 	// State is what the thing is now, for events of a changed state: a Health, a
 	// Service or a BoxState.
 	State string `json:"state,omitempty"`
+	// Since is since when it is in that state, where the event may tell it again: a
+	// restart of the balancer is no change of a node.
+	Since time.Time `json:"since,omitzero"`
 	// From is the node that MFDs left because it did not serve.
 	From string `json:"from,omitempty"`
 	// Count is how many MFDs moved, connections were cut, or times a program was

@@ -50,6 +50,13 @@ func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) 
 	return nil
 }
 
+// Recall tells since when a node is in its service, which a restart did not change.
+func (g *Group) Recall(id NodeID, since time.Time) {
+	if n := g.byID[id]; n != nil {
+		n.since = since
+	}
+}
+
 // Left reports whether a node has left service in that way already, so that to ask
 // again changes nothing. A stop that left connections open is worth another try.
 func (g *Group) Left(id NodeID, verb api.DrainVerb) bool {

@@ -101,7 +101,7 @@ func (e *Engine) judge(m *member) {
 	if !told {
 		return
 	}
-	e.tell(event.Event{Kind: event.NodeHealth, Severity: severity, Group: m.group.Name, Node: m.Name, State: string(s.Health),
+	e.tell(event.Event{Kind: event.NodeHealth, Severity: severity, Group: m.group.Name, Node: m.Name, State: string(s.Health), Since: s.Since,
 		Text: fmt.Sprintf("%s is %s: %s%s", m.Name, s.Health, s.Reason, more), Evidence: m.evidence(s)})
 }
 

@@ -138,6 +138,9 @@ func (e *Engine) tick() {
 		}
 	}
 	for _, g := range e.groups {
+		if !e.started {
+			break // who is connected is not counted yet
+		}
 		for _, id := range g.policy.Emptied(now) {
 			e.tellService(e.members[id])
 		}

@@ -9,14 +9,18 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
+	"spoolgate/firmware/mistake"
 )
 
 // past is what the journal of events tells of the time before this start, by the names
 // that groups and nodes had then.
 type past struct {
-	moves    []pastMove        // oldest first
-	last     map[served]moving // of each MFD
-	complete time.Time         // since then every move is known
+	moves    []pastMove                       // oldest first
+	last     map[served]moving                // of each MFD
+	complete time.Time                        // since then every move is known
+	healths  map[mistake.Place][]health.Spell // oldest first
+	services map[mistake.Place]event.Event    // the last of each node
 }
 
 // served is an MFD in a group.
@@ -34,7 +38,7 @@ type moving struct {
 
 // recall reads what happened, oldest first.
 func recall(reports []api.Report) past {
-	p := past{last: map[served]moving{}}
+	p := past{last: map[served]moving{}, healths: map[mistake.Place][]health.Spell{}, services: map[mistake.Place]event.Event{}}
 	for i, r := range reports {
 		ev := r.Event
 		if i == 0 {
@@ -43,6 +47,15 @@ func recall(reports []api.Report) past {
 		switch ev.Kind {
 		case event.ClientMoved, event.ClientFault, event.ClientForgotten:
 			p.move(ev)
+		case event.NodeHealth:
+			at := mistake.Place{Group: ev.Group, Node: ev.Node}
+			since := ev.Since
+			if since.IsZero() {
+				since = ev.Time
+			}
+			p.healths[at] = append(p.healths[at], health.Spell{Health: api.Health(ev.State), Since: since})
+		case event.NodeService:
+			p.services[mistake.Place{Group: ev.Group, Node: ev.Node}] = ev
 		case event.EventsFault:
 			p.complete = ev.Time // some did not get there
 		}
@@ -65,6 +78,18 @@ func (p *past) move(ev api.Event) {
 	for _, a := range ev.Moves.MFDs {
 		p.moves = append(p.moves, pastMove{a, m.told(ev.Group)})
 		p.last[served{ev.Group, a}] = m
+	}
+}
+
+// recallService tells the policy since when a node is in its service. A node that was
+// never taken out of it since its first event is in service for that long at least.
+func (e *Engine) recallService(m *member, p past) {
+	ev, told := p.services[m.place()]
+	switch now := m.service().Service; {
+	case told && ev.State == string(now):
+		m.group.policy.Recall(m.id, ev.Time)
+	case !told && now == api.InService && len(p.healths[m.place()]) > 0:
+		m.group.policy.Recall(m.id, p.healths[m.place()][0].Since)
 	}
 }
 

@@ -138,3 +138,70 @@ func TestRememberedMovesAreBounded(t *testing.T) {
 		t.Errorf("%d moves of %d MFDs", len(p.moves), len(p.last))
 	}
 }
+
+// since is since when a node is as it is.
+func (b *box) since(name string) (health, service time.Time) {
+	b.Helper()
+	n := b.node(name)
+	return n.HealthSince, n.ServiceSince
+}
+
+func TestRestartChangesNothingOfHowANodeIsAndSinceWhen(t *testing.T) {
+	b := newBox(t, strings.Replace(twoNodes, "{ address = \"198.18.0.12\" }", "{ address = \"198.18.0.12\" }, { address = \"198.18.0.13\" }", 1))
+	b.round(api.Open)
+	for range 3 {
+		for range 4 {
+			b.round(api.Refused, "198.18.0.12")
+		}
+		for range 40 {
+			b.round(api.Open)
+		}
+	}
+	if _, err := b.drain(b.member("198.18.0.13"), api.DrainRequest{Verb: api.StopNow}); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Minute)
+	healthC, serviceC := b.since("C")
+	_, serviceB := b.since("B")
+	reason := b.node("B").HealthReason
+	if !strings.Contains(reason, "it went Down 2 times since") {
+		t.Fatalf("B is %s: %s", b.node("B").Health, reason)
+	}
+	for range 3 {
+		b.killed()
+		b.pass(time.Minute)
+		if h, s := b.since("C"); !h.Equal(healthC) || !s.Equal(serviceC) {
+			t.Errorf("C is Up since %v and out of service since %v, was since %v and %v", h, s, healthC, serviceC)
+		}
+	}
+	b.round(api.Open)
+	if got := b.node("B").HealthReason; !strings.Contains(got, reason[strings.Index(reason, "it went Down"):]) {
+		t.Errorf("B is held back as %q, was as %q", got, reason)
+	}
+	if _, s := b.since("B"); s.After(serviceB.Add(5 * time.Second)) {
+		t.Errorf("B is in service since %v, was since %v", s, serviceB)
+	}
+	for range 400 {
+		b.round(api.Open)
+	}
+	healthB, _ := b.since("B")
+	b.killed()
+	if h, _ := b.since("B"); b.node("B").Health != api.Up || !h.Equal(healthB) {
+		t.Errorf("B is %s since %v, was Up since %v", b.node("B").Health, h, healthB)
+	}
+}
+
+// A name that stands for another machine now says nothing of it.
+func TestWhatIsKnownOfANameIsNotSaidOfAnotherMachine(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 4 {
+		b.round(api.Refused, "198.18.0.12")
+	}
+	b.text = strings.ReplaceAll(twoNodes, "198.18.0.12", "198.18.0.13")
+	b.at = b.at.Add(time.Hour)
+	b.killed()
+	if h, s := b.since("B"); h.Before(b.at) || s.Before(b.at) {
+		t.Errorf("B is %s since %v, in service since %v", b.node("B").Health, h, s)
+	}
+}

@@ -35,11 +35,14 @@ func (e *Engine) start(before past) error {
 	now := e.opts.Now()
 	for _, m := range e.members {
 		if !fresh {
-			was := prior(m, kernel, record)
+			was := before.prior(m, kernel, record)
 			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), was, now)
 			if was == api.Up {
 				e.answeredBefore(m)
 			}
+		}
+		if m.stood(kernel) {
+			m.machine.Recall(before.healths[m.place()])
 		}
 		e.judge(m)
 	}
@@ -63,6 +66,11 @@ func (e *Engine) start(before past) error {
 		e.history.moves.put(m)
 	}
 	e.restoreServices(record)
+	for _, m := range e.members {
+		if m.stood(kernel) {
+			e.recallService(m, before)
+		}
+	}
 	for mark := range kernel.Nodes {
 		if e.members[balance.NodeID(mark)] == nil {
 			// Taken out of the configuration while nobody was there to cut it.
@@ -95,10 +103,16 @@ func (e *Engine) start(before past) error {
 	return nil
 }
 
+// stood reports whether what events told of the node's name was told of this machine,
+// as far as the kernel knows, which has forgotten all after a start of the box.
+func (m *member) stood(kernel dataplane.Adopted) bool {
+	return len(kernel.Nodes) == 0 || kernel.Nodes[dataplane.Mark(m.id)] == m.Address
+}
+
 // prior is what the kernel's table tells of a node's health before this daemon
-// was restarted: who was not up was Down, unless the operator had taken it out
-// or it has only just been configured.
-func prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
+// was restarted: who was not up was Down, unless it has only just been configured or
+// the operator had taken it out. Of that one the last event tells.
+func (p past) prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
 	_, drained := r.Services[m.Address]
 	_, there := kernel.Nodes[dataplane.Mark(m.id)]
 	switch {
@@ -106,6 +120,9 @@ func prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
 		return api.Up
 	case there && !drained:
 		return api.Down
+	case there && len(p.healths[m.place()]) > 0:
+		told := p.healths[m.place()]
+		return told[len(told)-1].Health
 	}
 	return api.Unknown
 }

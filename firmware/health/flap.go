@@ -8,9 +8,9 @@ import (
 // A node that goes Down again soon after it came Up is held back longer each time:
 // its MFDs would move to it and away from it with every turn. The up-delay doubles
 // with each fall, up to mostHeldBack up-delays or longestHeldBack, and is the plain one
-// again for a node that was steady, which served for steadyFor up-delays before it fell,
-// or when the daemon was restarted. While no other node serves it is the plain one, too:
-// a node that works now and then is better than none.
+// again for a node that was steady, which served for steadyFor up-delays before it fell.
+// While no other node serves it is the plain one, too: a node that works now and then is
+// better than none. A restart of the daemon forgets no fall: see Recall.
 const (
 	steadyFor       = 20 // an hour, with an up-delay of 3 minutes
 	mostHeldBack    = 8  // 24 minutes
@@ -27,10 +27,15 @@ type flaps struct {
 
 // fell notes that the node was serving and went Down.
 func (f *flaps) fell(now time.Time, upDelay time.Duration) {
-	if f.times == 0 || now.Sub(f.serving) >= steadyFor*upDelay {
+	if f.times == 0 || f.steady(now, upDelay) {
 		f.first, f.times = now, 0
 	}
 	f.times++
+}
+
+// steady reports whether a node that serves has done so for long.
+func (f *flaps) steady(now time.Time, upDelay time.Duration) bool {
+	return now.Sub(f.serving) >= steadyFor*upDelay
 }
 
 // Need tells whether no node of the group serves, so that this one must not be held

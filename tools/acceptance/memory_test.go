@@ -97,3 +97,37 @@ func TestHelpDeskKnowsAnMFDAfterAKillAndAPowerCut(t *testing.T) {
 		}
 	}
 }
+
+// A node that comes and goes is held back for as long as if the balancer had not been
+// killed in between, and a node that stayed Up is so since then.
+func TestKilledBalancerRemembersFallsAndSinceWhenANodeIsUp(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2})
+	falls := func() {
+		p.must(p.Nodes[0].StopService(node.SPOC))
+		p.awaitHealth(0, api.Down)
+		p.must(p.Nodes[0].StartService(node.SPOC))
+	}
+	steady := p.awaitHealth(1, api.Up)
+	for range 2 {
+		falls()
+		p.awaitHealth(0, api.Up)
+	}
+	for range 2 {
+		p.must(p.box.Kill())
+		p.must(p.box.Start())
+	}
+	if now := p.awaitHealth(1, api.Up); !now.HealthSince.Equal(steady.HealthSince) || now.ServiceSince.After(now.HealthSince) {
+		t.Errorf("B is Up since %v and in service since %v, was Up since %v", now.HealthSince, now.ServiceSince, steady.HealthSince)
+	}
+	falls()
+	p.awaitNode(0, "is held back for its third fall", func(n api.Node) bool {
+		return n.Health == api.Starting && strings.Contains(n.HealthReason, "it went Down 3 times since") && strings.Contains(n.HealthReason, "held back for 2s instead of 500ms")
+	})
+	p.must(p.box.Kill())
+	p.must(p.box.Start())
+	p.awaitNode(0, "is held back for its third fall after a kill, too", func(n api.Node) bool {
+		return n.Health == api.Starting && strings.Contains(n.HealthReason, "it went Down 3 times since")
+	})
+	p.awaitHealth(0, api.Up)
+}
