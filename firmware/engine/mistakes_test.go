@@ -37,7 +37,8 @@ var (
 // the probes are answered.
 func (b *box) often(node string, ev dataplane.Event) {
 	b.Helper()
-	for range 5 {
+	for i := range 6 {
+		ev.Client = [...]netip.Addr{mfd, mfd.Next()}[i%2]
 		b.meets(node, ev)
 		b.round(api.Open)
 	}

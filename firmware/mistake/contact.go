@@ -13,6 +13,11 @@ const (
 	// enough is the number of clients' connections in a row that met the same
 	// before it is called a mistake.
 	enough = 3
+	// alone is how long one client alone must meet the same at a port, without a pause
+	// that is as long. A scanner of the network or one MFD with a wrong setting asks for
+	// a closed port, too, and the server is right then; of a site's only MFD it is
+	// believed in the end.
+	alone = 30 * time.Minute
 	// trial is how long a connection must be open without a complaint to count as
 	// served. TCP repeats a first packet after 1 s, old implementations after 3 s.
 	trial = 5 * time.Second
@@ -26,23 +31,36 @@ type contact struct {
 
 // streak is a row of connections that were not served.
 type streak struct {
-	first time.Time
-	count int
-	told  string    // kind of the finding that it led to; empty before
-	tried time.Time // the first connection since the last complaint
+	first  time.Time
+	last   time.Time
+	count  int
+	client netip.Addr // the first
+	others bool       // it was not the only one
+	told   string     // kind of the finding that it led to; empty before
+	tried  time.Time  // the first connection since the last complaint
 }
 
-func (s *streak) complain(now time.Time, n Node) {
-	if s.count == 0 || s.told == "" && s.first.Before(n.UpSince) {
-		*s = streak{first: now}
+func (s *streak) complain(now time.Time, n Node, client netip.Addr) {
+	paused := client == s.client && !s.others && now.Sub(s.last) >= alone
+	if s.count == 0 || s.told == "" && (paused || s.first.Before(n.UpSince)) {
+		*s = streak{first: now, client: client}
 	}
 	s.count++
-	s.tried = time.Time{}
+	s.last, s.tried = now, time.Time{}
+	s.others = s.others || client != s.client
 }
 
 // ripe reports whether the row is long enough, in number and in time.
-func (s *streak) ripe(now time.Time, n Node) bool {
-	return s.told == "" && s.count >= enough && now.Sub(s.first) >= n.Patience
+func (s *streak) ripe(now time.Time, patience time.Duration) bool {
+	return s.told == "" && s.count >= enough && now.Sub(s.first) >= patience
+}
+
+// patience is how long the row must be at a port.
+func (s *streak) patience(n Node) time.Duration {
+	if s.others {
+		return n.Patience
+	}
+	return max(n.Patience, alone)
 }
 
 // Unserved takes a connection of a client that the node refused or did not answer.
@@ -62,19 +80,19 @@ func (b *Book) Unserved(now time.Time, n Node, client netip.Addr, port uint16, r
 		s = &streak{}
 		c.ports[port] = s
 	}
-	s.complain(now, n)
+	s.complain(now, n, client)
 	if !refused {
-		c.back.complain(now, n)
+		c.back.complain(now, n, client)
 	}
 	if n.Transparent && !refused && !c.back.first.After(s.first) {
 		// Nobody was served since: the way back may be wrong, whatever the port.
-		if !c.back.ripe(now, n) {
+		if !c.back.ripe(now, n.Patience) {
 			return nil
 		}
 		c.back.told = event.NodeReplies
 		return b.raise(now, key{event.NodeReplies, n.Place}, "", func([]string) string { return repliesText(n, client, port) })
 	}
-	if !s.ripe(now, n) {
+	if !s.ripe(now, s.patience(n)) {
 		return nil
 	}
 	s.told = event.NodeFirewall

@@ -9,7 +9,7 @@
 //	                  are answered
 //	node.check        a checked port was refused ever since the box knows the node
 //	node.port         a port that the group passes is refused by a node whose checks are
-//	                  answered
+//	                  answered: to several clients, or to one for half an hour
 //	node.firewall     the same with silence, while others are answered or the group is
 //	                  masked, so that it can't be the way back
 //	node.ftp-address  the reply to PASV names another machine than the node

@@ -30,10 +30,21 @@ type page struct {
 	n    Node
 	now  time.Time
 	told []Finding
+	from netip.Addr // the client that calls next; the two take turns
+	lone bool       // there is only one
+}
+
+// caller is who calls now.
+func (p *page) caller() netip.Addr {
+	client := p.from
+	if p.from = mfd.Next(); client == p.from || p.lone {
+		p.from = mfd
+	}
+	return client
 }
 
 func open(t *testing.T, transparent bool) *page {
-	return &page{T: t, Book: NewBook(), n: node(transparent), now: noon}
+	return &page{T: t, Book: NewBook(), n: node(transparent), now: noon, from: mfd}
 }
 
 func (p *page) after(d time.Duration) *page {
@@ -45,12 +56,12 @@ func (p *page) after(d time.Duration) *page {
 }
 
 func (p *page) refused(port uint16) *page {
-	p.told = append(p.told, p.Unserved(p.now, p.n, mfd, port, true)...)
+	p.told = append(p.told, p.Unserved(p.now, p.n, p.caller(), port, true)...)
 	return p
 }
 
 func (p *page) silent(port uint16) *page {
-	p.told = append(p.told, p.Unserved(p.now, p.n, mfd, port, false)...)
+	p.told = append(p.told, p.Unserved(p.now, p.n, p.caller(), port, false)...)
 	return p
 }
 
@@ -137,6 +148,54 @@ func TestPortThatANodeRefusesIsNamed(t *testing.T) {
 		refused(5013).want("node.port|warning|node B refuses port 5013 and 5610 to MFDs").
 		served(5013).want().wantOpen(event.NodePort).
 		served(5610).want("node.port|notice|node B serves MFDs on port 5610 now").wantOpen()
+}
+
+// What one machine alone meets at a port is seldom the server's mistake.
+func TestPortThatOneClientAloneMissesIsNamedAfterHalfAnHour(t *testing.T) {
+	for name, c := range map[string]struct {
+		every, lasts time.Duration
+		silent       bool
+		another      time.Duration // calls once, after this; 0: nobody does
+		served       time.Duration // the one is, after this
+		want         string
+	}{
+		"a scanner":                           {every: time.Second, lasts: time.Minute},
+		"a scanner that comes once a day":     {every: 24 * time.Hour, lasts: 30 * 24 * time.Hour},
+		"one that asks for 29 minutes":        {every: 15 * time.Second, lasts: 29 * time.Minute},
+		"one that asks for half an hour":      {every: 15 * time.Second, lasts: 31 * time.Minute, want: event.NodePort},
+		"one that meets silence for as long":  {every: 15 * time.Second, lasts: 31 * time.Minute, silent: true, want: event.NodeFirewall},
+		"one that is served in between":       {every: 15 * time.Second, lasts: 40 * time.Minute, served: 20 * time.Minute},
+		"another one that meets the same":     {every: 15 * time.Second, lasts: 2 * time.Minute, another: time.Minute, want: event.NodePort},
+		"another one that meets silence, too": {every: 15 * time.Second, lasts: 2 * time.Minute, silent: true, another: time.Minute, want: event.NodeFirewall},
+		"one that tries every 20 minutes":     {every: 20 * time.Minute, lasts: 41 * time.Minute, want: event.NodePort},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, false)
+			p.lone = true
+			call := func() {
+				if c.silent {
+					p.silent(5610)
+				} else {
+					p.refused(5610)
+				}
+			}
+			for end := noon.Add(c.lasts); !p.now.After(end); p.now = p.now.Add(c.every) {
+				if d := p.now.Sub(noon); c.another > 0 && d == c.another {
+					p.from = mfd.Next()
+					call()
+				} else if c.served > 0 && d == c.served {
+					p.served(5610)
+				}
+				call()
+			}
+			switch {
+			case c.want == "":
+				p.want()
+			case len(p.told) != 1 || p.told[0].Kind != c.want:
+				t.Errorf("told %+v, want %s", p.told, c.want)
+			}
+		})
+	}
 }
 
 // checked probes port 5555 once an interval for some time.
@@ -284,7 +343,7 @@ func TestEachFindingIsToldOnceAndEndsOnce(t *testing.T) {
 			port := ports.Draw(t, "port")
 			switch rapid.IntRange(0, 6).Draw(t, "what") {
 			case 0, 1:
-				changes = b.Unserved(now, n, mfd, port, rapid.Bool().Draw(t, "refused"))
+				changes = b.Unserved(now, n, rapid.SampledFrom([]netip.Addr{mfd, mfd.Next()}).Draw(t, "client"), port, rapid.Bool().Draw(t, "refused"))
 			case 2:
 				if rapid.IntRange(0, 5).Draw(t, "served") == 0 {
 					changes = b.Served(n.Place, port)

@@ -36,15 +36,15 @@ func (p *place) misses() (most []api.Probe) {
 	return most
 }
 
-// bindToA binds the first MFD, and returns when it is on node A.
+// bindToA binds the MFDs, and returns when they are on node A.
 func (p *place) bindToA() {
 	p.Helper()
-	c, err := p.MFDs[0].Connect(p.Context(), 5011)
-	p.must(err)
-	p.must(c.Close())
-	if c.Node != "A" {
-		_, err := p.box.Move(p.Context(), "print", p.MFDs[0].Address, "A")
-		p.must(err)
+	for i, at := range p.landings(p.MFDs, 5011) {
+		if at != "A" {
+			p.awaitBound(len(p.MFDs))
+			_, err := p.box.Move(p.Context(), "print", p.MFDs[i].Address, "A")
+			p.must(err)
+		}
 	}
 }
 

@@ -108,16 +108,19 @@ func TestTransparentNodeInTheNetworkOfItsMFDsIsNamed(t *testing.T) {
 	p.recognised(event.NodeReplies, s.Groups[0].Mistakes[0].Node, `Set the group's mode to "masked"`)
 }
 
-// A service that listens on 127.0.0.1 only.
+// A service that listens on 127.0.0.1 only. What one client alone meets at a port would
+// not be enough.
 func TestServiceThatListensToItselfOnlyIsNamed(t *testing.T) {
 	t.Parallel()
-	p := open(t, site.Options{Nodes: 2, MFDs: 1})
+	p := open(t, site.Options{Nodes: 2, MFDs: 2})
 	p.bindToA()
 	p.must(p.Nodes[0].StopService(node.WebDAV))
 	l, err := p.Nodes[0].Namespace.Listen(netip.MustParseAddrPort("127.0.0.1:5610"))
 	p.must(err)
 	defer l.Close()
-	defer p.calling(p.MFDs[0], node.WebDAV)()
+	for _, m := range p.MFDs {
+		defer p.calling(m, node.WebDAV)()
+	}
 	p.recognised(event.NodePort, "A", "node A refuses port 5610 to MFDs")
 	p.must(p.Nodes[0].StartService(node.WebDAV))
 	p.over(event.NodePort, "A")
@@ -141,10 +144,12 @@ func TestCheckedServiceThatListensToItselfOnlyIsNamed(t *testing.T) {
 // A firewall on the node that lets the probes in and one port of the MFDs not.
 func TestFirewallOfANodeIsNamed(t *testing.T) {
 	t.Parallel()
-	p := open(t, site.Options{Nodes: 2, MFDs: 1})
+	p := open(t, site.Options{Nodes: 2, MFDs: 2})
 	p.bindToA()
 	p.shell(0, "nft 'table ip fw { chain in { type filter hook input priority 0; tcp dport 5013 drop; }; }'")
-	defer p.calling(p.MFDs[0], 5013)()
+	for _, m := range p.MFDs {
+		defer p.calling(m, 5013)()
+	}
 	p.recognised(event.NodeFirewall, "A", "node A gives MFDs no answer on port 5013")
 	p.shell(0, "nft flush table ip fw")
 	p.over(event.NodeFirewall, "A")
