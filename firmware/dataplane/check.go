@@ -40,14 +40,27 @@ func (t *Table) Check() (Condition, error) {
 	if !touched {
 		return Untouched, nil
 	}
-	is, err := t.read()
-	if err == nil && is.equal(t.there) {
+	is, same, err := lookTwice(t.read, t.there)
+	if same {
 		return Touched, nil
 	}
 	// What can't be read is spoilt as well: a set or a chain is missing.
 	t.spoilt = err != nil || is.exists
 	t.there = kernel{nodes: map[Mark]netip.Addr{}, groups: map[netip.Addr]dealt{}}
 	return Lost, nil
+}
+
+// lookTwice reads the table, and once more where it can't be read or is not what it
+// was. A read is many questions, and who changes the packet filter between two of them
+// leaves half an answer, or none: what is called lost for that would be made anew under
+// everybody who prints.
+func lookTwice(read func() (kernel, error), want kernel) (is kernel, same bool, err error) {
+	for range 2 {
+		if is, err = read(); err == nil && is.equal(want) {
+			return is, true, nil
+		}
+	}
+	return is, false, err
 }
 
 func (k kernel) equal(o kernel) bool {

@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"errors"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -69,6 +71,40 @@ func TestTableThatSomebodyElseRemovedIsMadeAnew(t *testing.T) {
 			}
 			if after := s.visit(printer(0), 5011); after.node != before.node {
 				t.Errorf("was on node %d, is on node %d", before.node, after.node)
+			}
+		})
+	}
+}
+
+func TestTableIsCalledLostOnlyAtTheSecondLook(t *testing.T) {
+	whole := kernel{exists: true, nodes: map[Mark]netip.Addr{1: printer(1)}, up: map[Mark]bool{1: true}}
+	half := kernel{exists: true, nodes: map[Mark]netip.Addr{1: printer(1)}}
+	type look struct {
+		is  kernel
+		err error
+	}
+	failed := look{half, errors.New("dump interrupted")}
+	for name, c := range map[string]struct {
+		looks []look
+		same  bool
+		fails bool
+	}{
+		"whole":                      {[]look{{is: whole}}, true, false},
+		"can't be read once":         {[]look{failed, {is: whole}}, true, false},
+		"half of it is read once":    {[]look{{is: half}, {is: whole}}, true, false},
+		"can't be read":              {[]look{failed, failed}, false, true},
+		"gone":                       {[]look{{}, {}}, false, false},
+		"a set is gone from it":      {[]look{{is: half}, {is: half}}, false, false},
+		"can't be read, and changed": {[]look{failed, {is: half}}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := 0
+			is, same, err := lookTwice(func() (kernel, error) {
+				next++
+				return c.looks[next-1].is, c.looks[next-1].err
+			}, whole)
+			if same != c.same || (err != nil) != c.fails || next != len(c.looks) || is.exists != c.looks[next-1].is.exists {
+				t.Errorf("after %d looks: %+v, the same: %v, %v", next, is, same, err)
 			}
 		})
 	}
