@@ -50,10 +50,11 @@ func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) 
 	return nil
 }
 
-// Recall tells since when a node is in its service, which a restart did not change.
-func (g *Group) Recall(id NodeID, since time.Time) {
+// Recall tells since when and why a node is in its service, which a restart did not
+// change.
+func (g *Group) Recall(id NodeID, since time.Time, reason string) {
 	if n := g.byID[id]; n != nil {
-		n.since = since
+		n.since, n.reason = since, reason
 	}
 }
 

@@ -214,7 +214,7 @@ func New(opts Options) (*Engine, error) {
 	e.names = e.newNames()
 	prober := health.Prober{Mark: uint32(dataplane.ProbeMark), Source: e.source.find, Now: opts.Now}
 	e.schedule = health.NewSchedule(recorded(prober, e.flights), probeLimit)
-	if err := e.start(recall(history.Reports)); err != nil {
+	if err := e.start(recall(history.Reports, opts.Now())); err != nil {
 		return nil, err
 	}
 	if unkept != nil {

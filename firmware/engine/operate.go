@@ -127,9 +127,12 @@ func (e *Engine) acknowledge() api.Done {
 func (e *Engine) tellService(m *member) {
 	s := m.service()
 	e.tell(event.Event{Kind: event.NodeService, Severity: event.Notice, Group: m.group.Name, Node: m.Name, State: string(s.Service),
-		Text: fmt.Sprintf("%s is %s: %s", m.Name, lower(string(s.Service)), s.Reason)})
+		Text: m.inService(s.Service) + s.Reason})
 	e.saveNow()
 }
+
+// inService is how an event of a node's service begins, before the reason.
+func (m *member) inService(s api.Service) string { return m.Name + " is " + lower(string(s)) + ": " }
 
 func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
 	was, _ := g.policy.Lookup(mfd, e.opts.Now())

@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -21,6 +22,7 @@ type past struct {
 	complete time.Time                        // since then every move is known
 	healths  map[mistake.Place][]health.Spell // oldest first
 	services map[mistake.Place]event.Event    // the last of each node
+	groups   map[string]event.Event           // the last state of each
 }
 
 // served is an MFD in a group.
@@ -36,24 +38,26 @@ type moving struct {
 	cause    balance.Cause
 }
 
-// recall reads what happened, oldest first.
-func recall(reports []api.Report) past {
-	p := past{last: map[served]moving{}, healths: map[mistake.Place][]health.Spell{}, services: map[mistake.Place]event.Event{}}
+// recall reads what happened, oldest first. What bears a time to come was told by a
+// clock that was set back since, and is left out.
+func recall(reports []api.Report, now time.Time) past {
+	p := past{last: map[served]moving{}, healths: map[mistake.Place][]health.Spell{}, services: map[mistake.Place]event.Event{}, groups: map[string]event.Event{}}
 	for i, r := range reports {
 		ev := r.Event
-		if i == 0 {
-			p.complete = ev.Time // what was before it has given way
+		if i == 0 || ev.Time.After(now) {
+			p.complete = ev.Time // what was before the first has given way
+		}
+		if ev.Time.After(now) {
+			continue
 		}
 		switch ev.Kind {
 		case event.ClientMoved, event.ClientFault, event.ClientForgotten:
 			p.move(ev)
 		case event.NodeHealth:
 			at := mistake.Place{Group: ev.Group, Node: ev.Node}
-			since := ev.Since
-			if since.IsZero() {
-				since = ev.Time
-			}
-			p.healths[at] = append(p.healths[at], health.Spell{Health: api.Health(ev.State), Since: since})
+			p.healths[at] = append(p.healths[at], health.Spell{Health: api.Health(ev.State), Since: stateSince(ev)})
+		case event.GroupState:
+			p.groups[ev.Group] = ev
 		case event.NodeService:
 			p.services[mistake.Place{Group: ev.Group, Node: ev.Node}] = ev
 		case event.EventsFault:
@@ -81,16 +85,50 @@ func (p *past) move(ev api.Event) {
 	}
 }
 
-// recallService tells the policy since when a node is in its service. A node that was
-// never taken out of it since its first event is in service for that long at least.
-func (e *Engine) recallService(m *member, p past) {
+// recallService tells the policy since when and why a node is in its service. A node
+// that was never taken out of it since its first event is in service for that long at
+// least.
+func (p past) recallService(m *member) {
 	ev, told := p.services[m.place()]
-	switch now := m.service().Service; {
-	case told && ev.State == string(now):
-		m.group.policy.Recall(m.id, ev.Time)
-	case !told && now == api.InService && len(p.healths[m.place()]) > 0:
-		m.group.policy.Recall(m.id, p.healths[m.place()][0].Since)
+	now := m.service()
+	reason, same := strings.CutPrefix(ev.Text, m.inService(now.Service))
+	switch {
+	case told && same:
+		m.group.policy.Recall(m.id, ev.Time, reason)
+	case !told && now.Service == api.InService && len(p.healths[m.place()]) > 0:
+		m.group.policy.Recall(m.id, p.healths[m.place()][0].Since, now.Reason)
 	}
+}
+
+// recallStates tells since when groups are in the state that was told of them, if they
+// still are: the kernel went on without this daemon. The box is as it is since the last
+// of them changed, at least, where each is known.
+func (e *Engine) recallStates(p past) {
+	var box judged
+	for _, g := range e.groups {
+		ev, told := p.groups[g.Name]
+		if !told {
+			box.since = e.startedAt
+			continue
+		}
+		g.state = judged{state: api.BoxState(ev.State), since: stateSince(ev)}
+		if box.state == "" || rank[g.state.state] > rank[box.state] {
+			box.state = g.state.state
+		}
+		if g.state.since.After(box.since) {
+			box.since = g.state.since
+		}
+	}
+	e.box = box
+}
+
+// stateSince is since when what an event tells of is in its state. Those of an earlier
+// version say only when they came.
+func stateSince(ev api.Event) time.Time {
+	if ev.Since.IsZero() {
+		return ev.Time
+	}
+	return ev.Since
 }
 
 // told is the change as people read it.

@@ -103,6 +103,7 @@ func TestOriginOfABindingIsToldOnlyAsFarAsItIsKnown(t *testing.T) {
 		"its events gave way":               {[]api.Report{{Event: event.Event{Time: noon, Kind: event.NodeHealth}}}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
 		"moved away, and back unseen":       {[]api.Report{began, moves(noon, event.ClientMoved, "A", "B", "node left")}, noon.Add(-time.Hour), time.Time{}, unknown},
 		"some events were not kept":         {[]api.Report{began, {Event: event.Event{Time: noon, Kind: event.EventsFault}}}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
+		"told by a clock that was set back": {[]api.Report{began, moves(noon.Add(2*time.Hour), event.ClientMoved, "A", "B", "node left")}, noon, noon, unknown},
 		"moves were only counted":           {[]api.Report{began, {Event: event.Event{Time: noon, Kind: event.ClientMoved, Group: "print", Node: "A"}}}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
 		"moved for a cause of the future":   {[]api.Report{began, moves(noon, event.ClientMoved, "B", "A", "magic")}, noon.Add(-time.Hour), noon.Add(-time.Hour), unknown},
 		"another group's move is not its":   {[]api.Report{began, {Event: event.Event{Time: noon, Kind: event.ClientMoved, Group: "scan", Node: "A", Moves: fromB.Event.Moves}}}, noon, noon, first},
@@ -114,7 +115,7 @@ func TestOriginOfABindingIsToldOnlyAsFarAsItIsKnown(t *testing.T) {
 				r.Entries = []dataplane.Entry{{VirtualAddress: vip, Client: mfd, Node: address, Since: c.written}}
 			}
 			bindings := []dataplane.Binding{{VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(b.member("198.18.0.11").id)}}
-			got := b.origins(bindings, r, recall(c.reports))[at]
+			got := b.origins(bindings, r, recall(c.reports, noon.Add(time.Hour)))[at]
 			if !got.since.Equal(c.since) || got.why.Cause != c.cause {
 				t.Errorf("since %v by %v, want %v by %v", got.since, got.why.Cause, c.since, c.cause)
 			}
@@ -134,7 +135,7 @@ func TestRememberedMovesAreBounded(t *testing.T) {
 		}
 		reports = append(reports, api.Report{Event: event.Event{Kind: event.ClientMoved, Group: "print", Node: "A", Moves: m}})
 	}
-	if p := recall(reports); len(p.moves) != kept || len(p.last) != 100 {
+	if p := recall(reports, start); len(p.moves) != kept || len(p.last) != 100 {
 		t.Errorf("%d moves of %d MFDs", len(p.moves), len(p.last))
 	}
 }
@@ -157,19 +158,38 @@ func TestRestartChangesNothingOfHowANodeIsAndSinceWhen(t *testing.T) {
 			b.round(api.Open)
 		}
 	}
-	if _, err := b.drain(b.member("198.18.0.13"), api.DrainRequest{Verb: api.StopNow}); err != nil {
+	b.open(mfd, "198.18.0.11")
+	if _, err := b.drain(b.member("198.18.0.13"), api.DrainRequest{Verb: api.DrainGently}); err != nil {
 		t.Fatal(err)
 	}
 	b.pass(time.Minute)
 	healthC, serviceC := b.since("C")
 	_, serviceB := b.since("B")
+	before := b.last()
+	downs := len(b.told(event.NodeHealth))
 	reason := b.node("B").HealthReason
 	if !strings.Contains(reason, "it went Down 2 times since") {
 		t.Fatalf("B is %s: %s", b.node("B").Health, reason)
 	}
 	for range 3 {
 		b.killed()
+		if h := b.node("B").Health; h != api.Starting {
+			t.Errorf("B is %s, was Starting", h)
+		}
 		b.pass(time.Minute)
+		after := b.last()
+		if after.Box.State != before.Box.State || !after.Box.Since.Equal(before.Box.Since) || !after.Groups[0].Since.Equal(before.Groups[0].Since) {
+			t.Errorf("the box is %s since %v, the group since %v; was %s since %v and %v", after.Box.State, after.Box.Since, after.Groups[0].Since,
+				before.Box.State, before.Box.Since, before.Groups[0].Since)
+		}
+		if got, was := b.node("C").ServiceReason, "drained: no MFD is left on it"; got != was {
+			t.Errorf("C is out of service as %q, was as %q", got, was)
+		}
+		for _, text := range b.told(event.NodeHealth)[downs:] {
+			if strings.Contains(text, "Down:") {
+				t.Errorf("told %q", text)
+			}
+		}
 		if h, s := b.since("C"); !h.Equal(healthC) || !s.Equal(serviceC) {
 			t.Errorf("C is Up since %v and out of service since %v, was since %v and %v", h, s, healthC, serviceC)
 		}

@@ -126,6 +126,7 @@ func TestFailingDiskIsToldWithWhatARestartForgets(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)
 	b.open(mfd, "198.18.0.12")
+	b.settle()
 	if err := os.RemoveAll(b.dir); err != nil {
 		t.Fatal(err)
 	}

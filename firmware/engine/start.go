@@ -68,8 +68,11 @@ func (e *Engine) start(before past) error {
 	e.restoreServices(record)
 	for _, m := range e.members {
 		if m.stood(kernel) {
-			e.recallService(m, before)
+			before.recallService(m)
 		}
+	}
+	if !fresh {
+		e.recallStates(before)
 	}
 	for mark := range kernel.Nodes {
 		if e.members[balance.NodeID(mark)] == nil {
@@ -110,19 +113,23 @@ func (m *member) stood(kernel dataplane.Adopted) bool {
 }
 
 // prior is what the kernel's table tells of a node's health before this daemon
-// was restarted: who was not up was Down, unless it has only just been configured or
-// the operator had taken it out. Of that one the last event tells.
+// was restarted: who was not up was Down, unless it has only just been configured.
+// Whether it was Starting, and how one is that the operator had taken out, the last
+// event tells.
 func (p past) prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
 	_, drained := r.Services[m.Address]
 	_, there := kernel.Nodes[dataplane.Mark(m.id)]
+	last := api.Unknown
+	if told := p.healths[m.place()]; len(told) > 0 {
+		last = told[len(told)-1].Health
+	}
 	switch {
 	case slices.Contains(kernel.Up, dataplane.Mark(m.id)):
 		return api.Up
-	case there && !drained:
+	case there && (drained || last == api.Starting):
+		return last
+	case there:
 		return api.Down
-	case there && len(p.healths[m.place()]) > 0:
-		told := p.healths[m.place()]
-		return told[len(told)-1].Health
 	}
 	return api.Unknown
 }

@@ -92,7 +92,7 @@ func (e *Engine) verdicts() {
 		}
 		if final && g.told != state {
 			g.told = state
-			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(g, state), Group: g.Name, State: string(state),
+			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(g, state), Group: g.Name, State: string(state), Since: g.state.since,
 				Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
 		}
 		g.state.reason = reason

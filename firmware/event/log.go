@@ -84,9 +84,9 @@ func (l *Log) Add(r api.Report) api.Report {
 }
 
 // pressing reports whether a report shall not wait for the next minute: trouble, what
-// belongs to one, and which MFDs moved, as no other file has that.
+// belongs to one, what a person ordered, and which MFDs moved, as no other file has that.
 func pressing(r api.Report) bool {
-	return r.Event.Severity == Warning || r.Event.Severity == Alert || r.Incident != nil || r.Event.Moves != nil
+	return r.Event.Severity == Warning || r.Event.Severity == Alert || r.Incident != nil || r.Event.Moves != nil || r.Event.Kind == NodeService
 }
 
 // lean is a report as memory has it: a failing server moves a thousand MFDs at once.

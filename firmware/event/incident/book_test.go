@@ -308,6 +308,16 @@ func TestRestartOfTheBalancerGoesOnWithWhatIsTrue(t *testing.T) {
 	}
 }
 
+// A node that is Starting is on its way back from the same trouble, however long that
+// takes.
+func TestNodeThatIsHeldBackOverARestartKeepsItsIncident(t *testing.T) {
+	s := tell(t)
+	kept := []api.Report{s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now)}
+	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
+	s.node("A", api.Starting).pass(24 * time.Minute).open(1)
+	s.node("A", api.Up).open(0)
+}
+
 // A trouble that no event ends is over by itself, as one of a cut that failed, unless
 // a lasting one of the same kind came on top of it.
 func TestTroubleThatNoEventEndsIsOverByItself(t *testing.T) {

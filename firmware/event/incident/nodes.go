@@ -47,7 +47,7 @@ func (b *Book) nodeHealth(ev api.Event, now time.Time) (*entry, api.Phase) {
 			return update(own, ev)
 		}
 		if open {
-			e.eased = true
+			e.eased, e.confirmed = true, true
 			return update(e, ev)
 		}
 	}
