@@ -23,6 +23,7 @@ type Flight struct {
 	SYN        time.Time `json:"syn,omitzero"`     // the first one left
 	SYNACK     time.Time `json:"syn_ack,omitzero"` // the first one came
 	RST        time.Time `json:"rst,omitzero"`     // the first one of ours left
+	FIN        time.Time `json:"fin,omitzero"`     // the same; a probe is to end without one
 	Resent     int       `json:"resent,omitempty"` // SYNs that were sent again
 	Repeats    int       `json:"repeats,omitempty"`
 }

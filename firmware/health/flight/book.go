@@ -24,6 +24,7 @@ type flight struct {
 	resent, repeats  uint16
 	begun            int64
 	syn, synack, rst int64
+	fin              int64 // of ours
 	outcome          api.Outcome
 	detail           string
 	seen             [2]sight // the last packet of each direction
@@ -147,6 +148,9 @@ func (f *flight) take(p packet, s segment, way int) (repeat bool) {
 		return false
 	}
 	f.seen[way] = now
+	if way == outward && s.flags&fin != 0 && !s.icmp && f.fin == 0 {
+		f.fin = p.at
+	}
 	switch {
 	case s.icmp:
 	case way == outward && s.flags&(syn|ack) == syn:
@@ -215,7 +219,7 @@ func (b *book) judge() {
 func (f *flight) told() api.Flight {
 	return api.Flight{
 		Time: moment(f.begun), Port: f.port, SourcePort: f.from.Port(), Outcome: f.outcome, Detail: f.detail,
-		SYN: moment(f.syn), SYNACK: moment(f.synack), RST: moment(f.rst), Resent: int(f.resent), Repeats: int(f.repeats),
+		SYN: moment(f.syn), SYNACK: moment(f.synack), RST: moment(f.rst), FIN: moment(f.fin), Resent: int(f.resent), Repeats: int(f.repeats),
 	}
 }
 

@@ -16,6 +16,7 @@ type segment struct {
 }
 
 const (
+	fin = 1 << 0
 	syn = 1 << 1
 	rst = 1 << 2
 	ack = 1 << 4

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -397,5 +398,32 @@ func TestLostSocketEndsNoProbeAndIsOpenedAgain(t *testing.T) {
 	}
 	if got := b.logged.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "not recorded") || !strings.Contains(got, "recorded again") {
 		t.Errorf("the log: %s", got)
+	}
+}
+
+// A monitor that ended with a FIN would be found out: the requirement forbids it.
+func TestConnectionThatEndsWithAFINIsRecordedAsOne(t *testing.T) {
+	b := newBench(t)
+	b.listen(ts)
+	b.answered(nodeIP4, ts)
+	b.Must(b.box.Do(func() error {
+		from, to := netip.AddrPortFrom(boxIP4, 41000), netip.AddrPortFrom(nodeIP4, ts)
+		b.recorder.Depart(from, to)
+		c, err := (&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}).Dial("tcp", to.String())
+		if err != nil {
+			return err
+		}
+		if err := c.Close(); err != nil {
+			return err
+		}
+		b.recorder.Land(to, api.Probe{Time: time.Now(), Outcome: api.Open, SourcePort: from.Port()})
+		return nil
+	}))
+	b.await("the FIN", func(flights []api.Flight, _ uint64) bool { return !flights[len(flights)-1].FIN.IsZero() })
+	flights, _ := b.recorder.Flights(nodeIP4)
+	for _, f := range flights[:len(flights)-1] {
+		if !f.FIN.IsZero() {
+			t.Errorf("a probe ended with a FIN: %+v", f)
+		}
 	}
 }
