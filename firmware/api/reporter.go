@@ -10,6 +10,7 @@ type Reporter struct {
 
 	Delivered   uint64    `json:"delivered"`             // number of the last report that is done with
 	DeliveredAt time.Time `json:"delivered_at,omitzero"` // when the last one was sent since this run began
+	TestedAt    time.Time `json:"tested_at,omitzero"`    // when the last test went all the way, since this run began
 	Waiting     int       `json:"waiting"`               // reports that wait to be sent
 	Missed      uint64    `json:"missed"`                // reports that were no longer kept when their turn came
 	Refused     uint64    `json:"refused"`               // reports that the other side would not have

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,9 @@ type Office struct {
 	mu       sync.Mutex
 	box      string
 	couriers []*courier
-	metrics  http.Handler // nil: off
-	stop     func()       // the reporters that run; returns when they have ended
+	tested   map[string]time.Time // last test that went all the way, by reporter
+	metrics  http.Handler         // nil: off
+	stop     func()               // the reporters that run; returns when they have ended
 }
 
 // Options are what an office works with.
@@ -80,7 +82,7 @@ func (o *Office) follow(ctx context.Context, c config.Config) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stop()
-	o.box, o.couriers, o.metrics = c.Hostname, nil, nil
+	o.box, o.couriers, o.tested, o.metrics = c.Hostname, nil, map[string]time.Time{}, nil
 	var names []string
 	for _, m := range members(c, o.opts.KeyFile, o.engine, o.opts.Clock.Now) {
 		names = append(names, m.name)
@@ -127,6 +129,7 @@ func (o *Office) Reporters() []api.Reporter {
 	out := []api.Reporter{}
 	for _, c := range o.couriers {
 		s, _ := c.state.Latest()
+		s.TestedAt = o.tested[c.name]
 		out = append(out, s)
 	}
 	return out
@@ -179,7 +182,22 @@ func (o *Office) Test(ctx context.Context, name string) (api.ReportTest, error) 
 	if err := deliver(ctx, found.sender, m, note, found.log); err != nil {
 		result.Stopped = failureOf(err)
 	}
+	o.noteTest(found, result.Stopped == nil)
 	return result, nil
+}
+
+// noteTest keeps how the last test of a reporter ended, unless the configuration has
+// put another one in its place meanwhile.
+func (o *Office) noteTest(c *courier, arrived bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case !slices.Contains(o.couriers, c):
+	case arrived:
+		o.tested[c.name] = o.opts.Clock.Now()
+	default:
+		delete(o.tested, c.name)
+	}
 }
 
 // Handler answers the requests of package wire's Client.

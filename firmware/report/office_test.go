@@ -43,6 +43,11 @@ func TestTestOfEachReporterSaysHowFarItCame(t *testing.T) {
 			if err != nil || path(got) != want || got.Reporter != name {
 				t.Errorf("round %d, %s: %s (%v), want %s", round, name, path(got), err, want)
 			}
+			for _, r := range o.Reporters() {
+				if r.Name == name && r.TestedAt.IsZero() != (got.Stopped != nil) {
+					t.Errorf("round %d, %s: it is told to have come through at %v", round, name, r.TestedAt)
+				}
+			}
 		}
 		if round == 0 {
 			if err := o.mail.Start(); err != nil {
