@@ -15,6 +15,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // understood, and refused or failed: the answer is no
 	exitUsage  = 2 // not understood, whatever the state of the box
+	exitUnseen = 3 // of proof: nothing fails, but not all can be seen yet
 )
 
 // misunderstood is an error of what was written, not of what it asks for.
@@ -30,6 +31,8 @@ func exitStatus(err error) int {
 		return exitOK
 	case errors.As(err, &written), errors.As(err, &refused) && refused.Status == http.StatusBadRequest:
 		return exitUsage
+	case errors.Is(err, errUnseen):
+		return exitUnseen
 	}
 	return exitFailed
 }
@@ -37,6 +40,8 @@ func exitStatus(err error) int {
 // printed is an error whose details are on the standard output already, as JSON
 // if that is wanted.
 type printed struct{ error }
+
+func (p printed) Unwrap() error { return p.error }
 
 // fail tells a person why nothing, or not all, was done, and returns the exit status.
 // A program that asked for JSON gets it where it reads: on the standard output.

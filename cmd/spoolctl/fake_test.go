@@ -78,8 +78,8 @@ func happened() []api.Event {
 
 func proved() api.Proof {
 	return api.Proof{Time: now, Items: []api.ProofItem{
-		{Section: "Terminal Failover", Sentence: "a minimum of 30 minutes", Group: "print", Verdict: api.Pass, Evidence: []string{"the window is 30m0s"}},
-		{Section: "Terminal Failover", Sentence: "reporting", Verdict: api.Fail, Evidence: []string{"no reporter is configured"}}}}
+		{ID: "window", Section: "Terminal Failover", Sentence: "a minimum of 30 minutes", Group: "print", Verdict: api.Pass, Evidence: []string{"the window is 30m0s"}},
+		{ID: "reports", Section: "Terminal Failover", Sentence: "reporting", Verdict: api.Fail, Evidence: []string{"no reporter is configured"}}}}
 }
 
 func matters() []api.Incident {
@@ -95,6 +95,7 @@ func matters() []api.Incident {
 type balancer struct {
 	asked []string
 	empty bool
+	proof *api.Proof // in place of the usual one
 }
 
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +123,11 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/groups/print/nodes/B/rehearsal", api.Rehearsal{Group: "print", Node: "B", Moves: 61, Holds: map[string]int{"A": 118}, Text: "if B goes now: 61 MFDs move, A would hold 118"})
 	give("GET /v1/mfds/198.18.1.20", known())
 	give("GET /v1/incidents", matters())
-	give("GET /v1/proof", proved())
+	if b.proof == nil {
+		give("GET /v1/proof", proved())
+	} else {
+		give("GET /v1/proof", *b.proof)
+	}
 	give("GET /v1/names", whatIsNamed())
 	give("GET /v1/names/198.18.1.20", api.NameCheck{Address: netip.MustParseAddr("198.18.1.20"), Resolver: "198.18.0.53", Reverse: []string{"mfd20.example.com"},
 		Forward: []netip.Addr{netip.MustParseAddr("198.18.1.20")}})

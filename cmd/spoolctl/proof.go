@@ -2,10 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
 
 	"spoolgate/firmware/api"
 )
+
+// errUnseen says that nothing fails, but not all has been seen.
+var errUnseen = errors.New("nothing fails, but not all can be seen yet")
 
 // proof shows the requirement, sentence by sentence, with what is seen of it now.
 func proof(ctx context.Context, c *call) error {
@@ -13,27 +20,33 @@ func proof(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	failed := 0
+	by := map[api.Verdict]int{}
 	for _, i := range p.Items {
-		if i.Verdict == api.Fail {
-			failed++
-		}
+		by[i.Verdict]++
 	}
 	if c.json {
 		if err := c.printJSON(p); err != nil {
 			return err
 		}
 	} else {
-		c.printProof(p)
+		c.printProof(p, by)
 	}
-	if failed > 0 {
-		return printed{fmt.Errorf("%s of the requirement not met", plural(failed, "sentence"))}
+	switch {
+	case by[api.Fail] > 0:
+		return printed{fmt.Errorf("%s of the requirement not met", plural(by[api.Fail], "sentence"))}
+	case by[api.UnseenYet] > 0:
+		return printed{fmt.Errorf("%s of the requirement not seen: %w", plural(by[api.UnseenYet], "sentence"), errUnseen)}
 	}
 	return nil
 }
 
-func (c *call) printProof(p api.Proof) {
+func (c *call) printProof(p api.Proof, by map[api.Verdict]int) {
 	fmt.Fprintf(c.out, "The requirement, as seen at %s\n", p.Time.Local().Format("2006-01-02 15:04:05"))
+	var sums []string
+	for _, v := range []api.Verdict{api.Pass, api.Fail, api.UnseenYet, api.UnseenHere} {
+		sums = append(sums, fmt.Sprintf("%s: %d", v.Words(), by[v]))
+	}
+	fmt.Fprintln(c.out, strings.Join(sums, "; "))
 	section, group := "", ""
 	for _, i := range p.Items {
 		if i.Section != section || i.Group != group {
@@ -44,9 +57,30 @@ func (c *call) printProof(p api.Proof) {
 			}
 			fmt.Fprintln(c.out)
 		}
-		fmt.Fprintf(c.out, "  %s: %q\n", i.Verdict, i.Sentence)
+		wrap(c.out, "  ", fmt.Sprintf("%s: %q", i.Verdict.Words(), i.Sentence))
 		for _, e := range i.Evidence {
-			fmt.Fprintf(c.out, "      %s\n", e)
+			wrap(c.out, "      ", e)
 		}
 	}
+}
+
+// columns of a terminal that the proof keeps to: it is printed, too.
+const columns = 100
+
+// wrap writes a line, and what does not fit into the columns below it. A word that is
+// longer than a line is left whole: it may be an address to copy.
+func wrap(w io.Writer, indent, text string) {
+	line, more := indent, indent+"  "
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case strings.TrimSpace(line) == "":
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= columns:
+			line += " " + word
+		default:
+			fmt.Fprintln(w, line)
+			line = more + word
+		}
+	}
+	fmt.Fprintln(w, line)
 }

@@ -68,7 +68,7 @@ func commands() []command {
 		{name: "move", args: "ADDRESS NODE", least: 2, most: 2, check: isMFD, flags: []string{"group"}, help: "bind an MFD to another node from its next connection on", run: move},
 		{name: "forget", args: "ADDRESS", least: 1, most: 1, check: isMFD, flags: []string{"group"}, help: "unbind an MFD: its next connection goes to the node with the fewest", run: forget},
 		{name: "names", args: "[ADDRESS]", most: 1, check: isMFD, help: "what the site's name servers say of groups and nodes, or of one address", run: names},
-		{name: "proof", help: "the requirement, sentence by sentence, with what is seen of it now: pass, fail, or where to look", run: proof},
+		{name: "proof", help: "the requirement, sentence by sentence, with what is seen of it now: pass, fail, can't be seen yet, or can't be seen from here; and what to do", run: proof},
 		{name: "incidents", help: "what is the matter, and what was: cause, evidence, what to do", run: incidents},
 		{name: "events", most: 0, flags: []string{"follow"}, help: "what happened, oldest first", run: events},
 		{name: "report list", flags: []string{"reportd"}, run: listReporters, noSocket: true,

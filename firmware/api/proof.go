@@ -10,19 +10,32 @@ type Proof struct {
 
 // ProofItem is one demand of the requirement, for one group where it is a group's.
 type ProofItem struct {
+	ID       string   `json:"id"`       // of the demand, such as "half-open"; it stays what it is
 	Section  string   `json:"section"`  // of the requirement
 	Sentence string   `json:"sentence"` // its words
 	Group    string   `json:"group,omitempty"`
 	Verdict  Verdict  `json:"verdict"`
-	Evidence []string `json:"evidence"` // what was seen, and of a fail what to do
+	Evidence []string `json:"evidence"` // why, and what to do about it unless it passes
 }
 
 // Verdict is how a demand fares.
 type Verdict string
 
-// The verdicts.
+// The verdicts. A pass always has something that was seen.
 const (
-	Pass   Verdict = "pass"
-	Fail   Verdict = "fail"
-	Unseen Verdict = "can't be seen from here" // evidence says where to look
+	Pass       Verdict = "pass"
+	Fail       Verdict = "fail"
+	UnseenYet  Verdict = "unseen-yet"  // nothing has shown it yet; evidence says what to do to see it
+	UnseenHere Verdict = "unseen-here" // the box can never see it; evidence says where to look
 )
+
+// Words are the verdict as people read it.
+func (v Verdict) Words() string {
+	switch v {
+	case UnseenYet:
+		return "can't be seen yet"
+	case UnseenHere:
+		return "can't be seen from here"
+	}
+	return string(v)
+}

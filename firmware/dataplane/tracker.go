@@ -36,6 +36,8 @@ type Event struct {
 	Mark                   Mark
 	// Port is the one that the client asked for.
 	Port uint16
+	// SeenAs is the address under which the node sees the client.
+	SeenAs netip.Addr
 	// Related is a data connection of the FTP helper.
 	Related bool
 	// Replied tells whether the node ever answered, other than with a refusal.
@@ -230,7 +232,7 @@ func (t *Tracker) resync(events []Event) ([]Event, error) {
 func (c *connection) event(kind EventKind) Event {
 	return Event{
 		Kind: kind, ID: c.key(),
-		VirtualAddress: c.original.destination, Port: c.original.destinationPort, Client: c.original.source, Mark: c.mark,
+		VirtualAddress: c.original.destination, Port: c.original.destinationPort, Client: c.original.source, Mark: c.mark, SeenAs: c.reply.destination,
 		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0, Refused: kind == Closed && c.refused(),
 	}
 }

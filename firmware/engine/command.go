@@ -28,6 +28,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 	path := flags.String("config", "", "configuration `FILE`")
 	state := flags.String("state", "", "`FOLDER` that keeps who is where over a reboot")
 	netd := flags.String("netd", "/run/spoolgate/netd.sock", "socket of the network; where nobody answers on it nothing is said of addresses")
+	reportd := flags.String("reportd", "/run/spoolgate/reportd.sock", "socket of the reporters, who are asked for the proof")
 	keyPath := flags.String("key", secret.DefaultPath, "key of the box, for encrypted passwords of the configuration; without it they are of no use")
 	resolv := flags.String("resolv", "/etc/resolv.conf", "file that names the network's name servers")
 	services := flags.String("services", api.ServicesFile, "file that init writes of the daemons")
@@ -66,6 +67,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		Forgetful:     forgetful,
 		ServicesFile:  *services,
 		Network:       wire.NewClient(*netd).Network,
+		Reporters:     wire.NewClient(*reportd).Reporters,
 		Has: func(a netip.Addr) bool {
 			return slices.ContainsFunc(ownPrefixes(), func(p netip.Prefix) bool { return p.Addr() == a })
 		},

@@ -26,10 +26,12 @@ func (e *Engine) connections(b dataplane.Batch) {
 		switch {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
 			e.open[ev.ID] = struct{}{}
+			g.see(ev, now)
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 				k := moveKey{g, m.From, m.To, m.Cause}
 				e.moves[k] = append(e.moves[k], m.Client)
 				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
+				g.seen.Moved(m.Cause != balance.Unexplained)
 			}
 			if m := e.members[id]; m != nil {
 				e.learnOpened(m, ev, now)
@@ -37,6 +39,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)
 			if g != nil {
+				if ev.Replied {
+					g.seen.Answered(ev.Port, g.data(ev.Related, ev.Port), now)
+				}
 				g.policy.Closed(ev.Client, id, now)
 			}
 			if m := e.members[id]; m != nil {
@@ -55,9 +60,13 @@ func (e *Engine) resync(b dataplane.Batch) {
 		return
 	}
 	e.adopt(bindings, nil)
+	before := e.open
 	e.open = make(map[uint64]struct{}, len(b.Events))
 	for _, ev := range b.Events {
 		if g := e.byVIP[ev.VirtualAddress]; g != nil && ev.Kind == dataplane.Opened {
+			if _, seen := before[ev.ID]; !seen {
+				g.seen.Opened(g.sighted(ev))
+			}
 			e.open[ev.ID] = struct{}{}
 			g.policy.Recount(ev.Client, balance.NodeID(ev.Mark))
 		}

@@ -20,6 +20,7 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/engine/proof"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/event/incident"
 	"spoolgate/firmware/health"
@@ -42,6 +43,8 @@ type Options struct {
 	ServicesFile string
 	// Network asks netd for the box's addresses; nil where there is no netd.
 	Network func(context.Context) (api.Network, error)
+	// Reporters asks reportd how far each reporter has come; nil where there is none.
+	Reporters func(context.Context) ([]api.Reporter, error)
 	// Has tells whether an interface of the machine has an address, where there is
 	// no netd to ask; nil where nobody can tell.
 	Has    func(netip.Addr) bool
@@ -132,6 +135,7 @@ type group struct {
 	config.Group
 	policy  *balance.Group
 	members []*member
+	seen    *proof.Sightings
 	state   judged
 	told    api.BoxState // the last state that an event told
 	away    bool         // an event told that MFDs do not reach the box

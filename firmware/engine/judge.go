@@ -84,6 +84,7 @@ func (e *Engine) judge(m *member) {
 	}
 	was := m.health
 	m.health = s.Health
+	m.group.seen.Health(m.Address, was, s.Health, s.Ports, now)
 	if was == "" && s.Health == api.Unknown {
 		return
 	}

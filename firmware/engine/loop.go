@@ -109,6 +109,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 		case <-sweep.C:
 			e.sweep()
+			e.endSessions(e.opts.Now())
 			sweep.Reset(e.sweepInterval())
 		case err := <-e.writing:
 			e.written(err)

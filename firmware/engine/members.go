@@ -10,6 +10,7 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/engine/proof"
 	"spoolgate/firmware/health"
 )
 
@@ -94,6 +95,9 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		renamed := g.Name != gc.Name
 		if renamed {
 			g.told, g.away, g.claimed = "", false, false // its state is told anew under the new name
+		}
+		if g.seen == nil || g.Mode != gc.Mode {
+			g.seen = proof.NewSightings(now) // the nodes see the MFDs under other addresses from now on
 		}
 		g.Group, g.members = gc, nil
 		var specs []balance.Spec

@@ -149,6 +149,7 @@ func (e *Engine) contacts(now time.Time) {
 		}
 	}
 	for _, b := range e.refresh(renew, "that looked the name up") {
+		e.byVIP[b.VirtualAddress].seen.LookedUp(1)
 		e.byVIP[b.VirtualAddress].policy.Renew(b.Client, now)
 	}
 	done := e.opts.Now()

@@ -143,6 +143,7 @@ func (e *Engine) move(g *group, mfd netip.Addr, to *member) (api.Done, error) {
 	if was.Node != to.id {
 		e.movedBy(g, mfd, was.Node, to.id, balance.Operator)
 		moves = operatorMoved([]netip.Addr{mfd}, e.name(was.Node))
+		g.seen.Moved(true)
 	}
 	b := dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: mfd, Mark: dataplane.Mark(to.id), Left: g.Affinity}
 	if err := e.opts.Kernel.Bind([]dataplane.Binding{b}); err != nil {
@@ -160,6 +161,7 @@ func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
 		return api.Done{}, refusal(err)
 	}
 	e.movedBy(g, mfd, was.Node, 0, balance.Operator)
+	g.seen.Moved(true)
 	if err := e.opts.Kernel.Forget([]dataplane.Binding{{VirtualAddress: g.VirtualAddress, Client: mfd}}); err != nil {
 		return api.Done{}, err
 	}

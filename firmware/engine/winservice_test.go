@@ -159,18 +159,3 @@ func TestPlainPasswordInTheFileIsSaid(t *testing.T) {
 		t.Errorf("%q", told)
 	}
 }
-
-func TestProofShowsWhatTheServicesSayAndFailsWhereTheyCannotBeAsked(t *testing.T) {
-	b := newBox(t, watchedNodes)
-	b.round(api.Open)
-	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsStopped)
-	b.windows("198.18.0.12", api.WindowsRunning, api.WindowsRunning)
-	item := provesServices(b.groups[0])
-	if item.Verdict != api.Pass || !strings.Contains(strings.Join(item.Evidence, "\n"), "A: service TS is stopped at ") {
-		t.Errorf("%+v", item)
-	}
-	b.windows("198.18.0.12", api.WindowsAccessDenied, api.WindowsRunning)
-	if item := provesServices(b.groups[0]); item.Verdict != api.Fail || !strings.Contains(item.Evidence[0], "B: service SPOC may not be asked for by the account at ") {
-		t.Errorf("%+v", item)
-	}
-}

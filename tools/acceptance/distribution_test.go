@@ -54,6 +54,7 @@ func TestTwoHundredNewMFDsAreSpreadEvenly(t *testing.T) {
 	if told := p.bound(200); told["A"] != landed["A"] || told["B"] != landed["B"] {
 		t.Errorf("the box tells %v, true is %v", told, landed)
 	}
+	p.expectsProved("after 200 first contacts", api.Pass, "uniform least-connections")
 }
 
 // D17: over ten seconds, as MFDs come when a building's power returns: one after

@@ -1,52 +1,132 @@
 package acceptance
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/tools/lab/site"
 )
 
-// The requirement is held against what is seen: a group that meets it passes by
-// every sentence that the box can see, and one that does not fails by that one.
-func TestRequirementIsProvedSentenceBySentence(t *testing.T) {
-	t.Parallel()
-	verdicts := func(p *place) (by map[api.Verdict]int, failed map[string][]string) {
-		found, err := p.box.Proof(t.Context())
-		p.must(err)
-		by, failed = map[api.Verdict]int{}, map[string][]string{}
-		for _, i := range found.Items {
-			if by[i.Verdict]++; len(i.Evidence) == 0 || i.Sentence == "" || i.Section == "" {
-				t.Errorf("without evidence: %+v", i)
-			}
-			if i.Verdict == api.Fail {
-				failed[i.Sentence] = i.Evidence
-			}
+// proved is the proof by the ids of its sentences.
+func (p *place) proved() map[string]api.ProofItem {
+	p.Helper()
+	found, err := p.box.Proof(p.Context())
+	p.must(err)
+	by := map[string]api.ProofItem{}
+	for _, i := range found.Items {
+		if by[i.ID] = i; len(i.Evidence) == 0 || i.Sentence == "" || i.Section == "" {
+			p.Errorf("without evidence: %+v", i)
 		}
-		return by, failed
 	}
-	p := open(t, site.Options{Nodes: 2, MFDs: 6}, `checks.interval = "5s"`, `checks.timeout = "2s"`, `checks.up_delay = "10s"`)
-	for _, m := range p.MFDs {
-		p.visit(m, 5011)
-		p.visit(m, 5610)
-	}
-	// The lab's box has no netd, no name and no reporter.
-	by, failed := verdicts(p)
-	if len(failed) != 1 || failed["The load balancer shall handle monitoring and reporting of the service failures on its own"] == nil || by[api.Unseen] != 3 {
-		t.Errorf("%v, failed %v", by, failed)
-	}
+	return by
+}
 
-	q := open(t, site.Options{Nodes: 2, MFDs: 1}, `ports = ["5012-5025", 21]`, `affinity = "5m"`, `checks.ports = [5022]`, fmt.Sprintf("naming.resolvers = [%q]", resolver))
-	_, failed = verdicts(q)
-	for _, sentence := range []string{
-		"Affinity needs to be set for a minimum of 30 minutes",
-		"If TCP based monitor is in place, required ports for monitoring are 5555 (for SPOC service) and 5022 (for TS service)",
-		"5011 through to 5025 ... 5610 ... 21 ... all the ports should be passed to the same node per request window",
-		"monitoring period is 5 seconds with node considered down after 3 unsuccessful attempts",
-	} {
-		if failed[sentence] == nil {
-			t.Errorf("not found out: %s", sentence)
+// expectsProved waits until the sentences of these ids are judged so.
+func (p *place) expectsProved(when string, verdict api.Verdict, ids string) {
+	p.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
+		found, open := p.proved(), ""
+		for id := range strings.FieldsSeq(ids) {
+			if i := found[id]; i.Verdict != verdict {
+				open += fmt.Sprintf("\n%s is %q: %s", id, i.Verdict, strings.Join(i.Evidence, "; "))
+			}
+		}
+		if open == "" {
+			return
+		}
+		if time.Now().After(end) {
+			p.Errorf("%s, these should be %q:%s", when, verdict, open)
+			return
 		}
 	}
+}
+
+// proofExits runs spoolctl proof.
+func (p *place) proofExits(when string, status int, words ...string) {
+	p.Helper()
+	out, err := exec.Command(program("spoolctl"), "-socket", filepath.Join(p.box.Dir, "balancerd.sock"), "proof").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != status {
+		p.Errorf("%s, spoolctl proof exits with %v, want %d:\n%s", when, err, status, out)
+	}
+	for _, w := range words {
+		if !strings.Contains(string(out), w) {
+			p.Errorf("%s, spoolctl proof does not say %q:\n%s", when, w, out)
+		}
+	}
+}
+
+// What only MFDs show, and what is right whatever they do.
+const (
+	byTraffic = "address-used unit affinity window uniform by-port single-source same-node ports-terminal ports-webdav ports-ftp least-connections passive-ftp"
+	byProbes  = "failover-decision monitored-ports half-open check-5555 check-5022 period"
+)
+
+// A-to-Z of a day of installation: nothing passes before it was seen, all passes that
+// was, and what breaks is found out.
+func TestProvedSentencesAreThoseThatWereSeen(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 12})
+	p.expectsProved("before traffic", api.UnseenYet, byTraffic+" down-after up-delay")
+	p.expectsProved("before a reporter is configured", api.Fail, "reports")
+	p.expectsProved("after some seconds", api.Pass, byProbes)
+	// The lab's box has no netd and no name.
+	p.expectsProved("at any time", api.UnseenHere, "virtual-address reverse-look-up node-load-balancer node-group node-address node-scan-address")
+
+	p.must(p.box.Configure(p.Config() + "[report.syslog]\nserver = \"log.example.com\"\n"))
+	p.must(p.box.Reload())
+	p.expectsProved("with a reporter and no reportd", api.Fail, "reports")
+	p.proofExits("with a reporter and no reportd", 1, "fail: \"The load balancer shall handle monitoring", "reportd does not answer")
+	s := newTold(t, p.box.Dir)
+	s.expects("report test syslog", "the server took it", "(<nil>)")
+	p.expectsProved("with a message that went out", api.Pass, "reports")
+	p.proofExits("before traffic", 3, "can't be seen yet: \"Affinity needs to be set", "can't be seen from here: \"Set the Load Balancer's virtual DNS name")
+
+	for _, port := range []uint16{5011, 5610, 5022} {
+		p.landings(p.MFDs, port)
+	}
+	p.login(p.MFDs[0]).transfer("PASV")
+	p.expectsProved("after traffic", api.Pass, byTraffic+" "+byProbes)
+	p.must(p.Nodes[0].Kill())
+	p.awaitHealth(0, api.Down)
+	p.landings(p.MFDs, 5011)
+	p.expectsProved("after a failure", api.Pass, byTraffic+" down-after")
+
+	p.must(s.reportd.Process.Kill())
+	s.reportd.Wait()
+	p.expectsProved("with a dead reportd", api.Fail, "reports")
+	p.proofExits("with a dead reportd", 1, "reportd does not answer, so that nobody is told")
+}
+
+// What the configuration has otherwise than the requirement fails, also before anything
+// was seen.
+func TestProvedSentencesFailByAConfigurationThatDeniesThem(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 1}, `ports = ["5012-5025", 21]`, `affinity = "5m"`, `checks.ports = [5022]`, fmt.Sprintf("naming.resolvers = [%q]", resolver))
+	p.expectsProved("by the configuration", api.Fail, "window monitored-ports ports-terminal ports-webdav")
+	p.expectsProved("by the configuration", api.Pass, "failover-decision half-open check-5022 period")
+}
+
+// With "any" the ports decide alone where the services can't be asked: the requirement
+// says "AND/OR". With "all" the configuration promises more.
+func TestProvedSentenceOfTheDecisionAllowsWhatAnyAllows(t *testing.T) {
+	t.Parallel()
+	p := openWindows(t, `combine = "any"`)
+	p.awaitService(api.WindowsRunning)
+	p.expectsProved("with services that run", api.Pass, "failover-decision")
+	for _, server := range p.servers {
+		p.must(server.Stop())
+	}
+	p.must(p.box.Stop()) // what could be read before counts as silence
+	p.must(p.box.Start())
+	p.awaitService(api.WindowsRefused)
+	p.expectsProved("with any, and no service that answers", api.Pass, "failover-decision")
+	p.reconfigure(`combine = "all"`)
+	p.expectsProved("with all, and no service that answers", api.Fail, "failover-decision")
 }

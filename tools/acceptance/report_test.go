@@ -121,7 +121,7 @@ func (s *told) said() string {
 	return string(text)
 }
 
-func (s *told) socket() string { return filepath.Join(s.dir, "reportd.sock") }
+func (s *told) socket() string { return filepath.Join(s.box, "reportd.sock") }
 
 // says runs spoolctl and returns what it says, with its exit status.
 func (s *told) says(args ...string) string {

@@ -148,6 +148,9 @@ func (b *Box) socket() string { return filepath.Join(b.Dir, "balancerd.sock") }
 // Key is where the box has its key, if it has one.
 func (b *Box) Key() string { return filepath.Join(b.Dir, "box.key") }
 
+// Reportd is where the balancer asks the reporters, if there are any.
+func (b *Box) Reportd() string { return filepath.Join(b.Dir, "reportd.sock") }
+
 func (b *Box) configFile() string { return filepath.Join(b.Dir, "config.toml") }
 
 // Configure writes the configuration; Reload makes it count.
@@ -157,7 +160,7 @@ func (b *Box) Configure(text string) error {
 
 // Start starts the balancer and waits until it answers.
 func (b *Box) Start() error {
-	b.cmd = exec.Command(b.program, "balancerd", "-config", b.configFile(), "-state", filepath.Join(b.Dir, "state"), "-socket", b.socket(), "-services", "", "-key", b.Key())
+	b.cmd = exec.Command(b.program, "balancerd", "-config", b.configFile(), "-state", filepath.Join(b.Dir, "state"), "-socket", b.socket(), "-services", "", "-key", b.Key(), "-reportd", b.Reportd())
 	log, err := os.OpenFile(filepath.Join(b.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err

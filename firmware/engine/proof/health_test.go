@@ -1,0 +1,195 @@
+package proof
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/config"
+)
+
+// The requirement says "AND/OR": with "any" the ports of a node decide alone where its
+// services can't be read, with "all" the configuration promises more than that.
+func TestServicesThatCannotBeReadFailOnlyWhereBothAreConfigured(t *testing.T) {
+	running := api.WindowsService{Name: "TS", State: api.WindowsRunning, Last: now, Counts: true}
+	stopped := api.WindowsService{Name: "TS", State: api.WindowsStopped, Last: now, Counts: true}
+	refused := api.WindowsService{Name: "TS", State: api.WindowsRefused, Last: now}
+	unasked := api.WindowsService{Name: "TS", State: api.WindowsNotAsked}
+	for _, tt := range []struct {
+		what    string
+		combine config.Combine
+		service api.WindowsService
+		verdict api.Verdict
+		words   string
+	}{
+		{"all, running", config.All, running, api.Pass, "A: service TS runs, at "},
+		{"all, stopped", config.All, stopped, api.Pass, "A: service TS is stopped, at "},
+		{"all, refused", config.All, refused, api.Fail, "and does not count"},
+		{"all, not asked", config.All, unasked, api.UnseenYet, "has not been asked for yet"},
+		{"any, running", config.Any, running, api.Pass, "by its ports or its services"},
+		{"any, refused", config.Any, refused, api.Pass, "refused the connection to port 445: its ports decide, as combine = \"any\" has it"},
+		{"any, not asked", config.Any, unasked, api.UnseenYet, "has not been asked for yet"},
+	} {
+		g := group()
+		g.probe(1)
+		g.Nodes[0].Services = config.Services{Names: []string{"TS"}, Combine: tt.combine, Account: "probe"}
+		g.Nodes[0].Status.Services = []api.WindowsService{tt.service}
+		wants(t, tt.what, g.Judge(), "failover-decision", tt.verdict, tt.words)
+	}
+	g := group()
+	g.probe(1)
+	wants(t, "by ports alone", g.Judge(), "failover-decision", api.Pass, "A is Up, by its ports: all ports answer")
+}
+
+func TestBothPortsMustBeProbedNow(t *testing.T) {
+	g := group()
+	g.probe(1)
+	wants(t, "probed", g.Judge(), "monitored-ports", api.Pass, "A: port 5555 was probed at ", ": open")
+	g.Nodes[1].Status.Ports[1].Last = time.Time{}
+	wants(t, "one port of one node was not", g.Judge(), "monitored-ports", api.UnseenYet, "B: port 5022 has not been probed yet")
+	g.Nodes[1].Status.Ports[1].Last = now.Add(-14 * time.Second)
+	wants(t, "no longer", g.Judge(), "monitored-ports", api.Fail, "B: port 5022 was last probed 14s ago")
+	g.probe(1)
+	g.Nodes[1].Status.Ports[1].Outcome = api.NoRoute
+	wants(t, "no way to the node", g.Judge(), "monitored-ports", api.Fail, "B: port 5022 can't be probed from this box: no route")
+	g = group()
+	g.Checks.Ports = []uint16{5555}
+	g.probe(1)
+	wants(t, "not configured", g.Judge(), "monitored-ports", api.Fail, "port 5022 is not probed")
+}
+
+func TestHalfOpenNeedsAnsweredProbesThatEndWithARSTAndNoFIN(t *testing.T) {
+	each := func(change func(*api.Flight)) func(*Group) {
+		return func(g *Group) {
+			g.probe(20)
+			for n := range g.Nodes {
+				for i := range g.Nodes[n].Flights {
+					change(&g.Nodes[n].Flights[i])
+				}
+			}
+		}
+	}
+	for _, tt := range []struct {
+		what    string
+		see     func(*Group)
+		verdict api.Verdict
+		words   string
+	}{
+		{"no probe", func(*Group) {}, api.UnseenYet, "A: none of its last 0 probes was answered"},
+		{"all refused", each(func(f *api.Flight) { f.Outcome, f.SYNACK, f.RST = api.Refused, time.Time{}, time.Time{} }), api.UnseenYet, "A: none of its last 40 probes was answered"},
+		{"all answered this moment", each(func(f *api.Flight) { f.SYNACK, f.RST = now, time.Time{} }), api.UnseenYet, "not in the record"},
+		{"nothing recorded", each(func(f *api.Flight) { f.SYN, f.SYNACK, f.RST = time.Time{}, time.Time{}, time.Time{} }), api.UnseenYet, "their packets are not in the record"},
+		{"answered and reset", func(g *Group) { g.probe(20) }, api.Pass, "A: 40 of 40 answered probes ended with our RST, none with a FIN"},
+		{"one RST was not recorded", func(g *Group) { g.probe(20); g.Nodes[0].Flights[3].RST = time.Time{} }, api.Pass, "A: 39 of 40"},
+		{"no RST", each(func(f *api.Flight) { f.RST = time.Time{} }), api.Fail, "A: 40 of 40 answered probes have no RST in the record"},
+		{"one FIN", func(g *Group) { g.probe(20); g.Nodes[0].Flights[3].FIN = now }, api.Fail, "A: 1 of 40 answered probes ended with a FIN"},
+		{"one node is off", func(g *Group) {
+			g.probe(20)
+			g.Nodes[1].Flights = nil
+		}, api.Pass, "B: none of its last 0 probes was answered"},
+	} {
+		g := group()
+		tt.see(&g)
+		wants(t, tt.what, g.Judge(), "half-open", tt.verdict, tt.words)
+	}
+	g := group()
+	g.probe(20)
+	for i := range g.Nodes {
+		for f := range g.Nodes[i].Flights {
+			if g.Nodes[i].Flights[f].Port == 5022 {
+				g.Nodes[i].Flights[f].Outcome = api.Refused
+			}
+		}
+	}
+	wants(t, "one service is off", g.Judge(), "check-5555", api.Pass)
+	wants(t, "one service is off", g.Judge(), "check-5022", api.UnseenYet)
+}
+
+// Five seconds are a recommendation: another period is no failure, one that is not
+// kept is.
+func TestPeriodIsMeasured(t *testing.T) {
+	g := group()
+	g.probe(3)
+	wants(t, "too few", g.Judge(), "period", api.UnseenYet, "port 5555 was probed 3 times, too few to measure")
+	g.probe(20)
+	wants(t, "kept", g.Judge(), "period", api.Pass, "A: port 5555 was probed every 5s")
+	g.Checks.Interval = 2 * time.Second
+	wants(t, "not kept", g.Judge(), "period", api.Fail, "A: port 5555 was probed only every 5s")
+	g.Checks.Interval = 10 * time.Second
+	wants(t, "another period", g.Judge(), "period", api.Pass, "the recommendation is 5s")
+}
+
+func TestDownAfterThreeNeedsANodeThatWentDown(t *testing.T) {
+	for _, tt := range []struct {
+		what    string
+		was     api.Health
+		ports   []api.Port
+		verdict api.Verdict
+		words   string
+	}{
+		{"after three", api.Checking, []api.Port{{Port: 5555}, {Port: 5022, Misses: 3}}, api.Pass, "A was considered Down after 3 unsuccessful attempts in a row on port 5022"},
+		{"after two", api.Checking, []api.Port{{Port: 5022, Misses: 2}}, api.Fail, "after 2 unsuccessful attempts on port 5022"},
+		{"by its services", api.Up, []api.Port{{Port: 5022}}, api.UnseenYet, "no node went Down by its ports"},
+		{"while it started", api.Starting, []api.Port{{Port: 5022, Misses: 1}}, api.UnseenYet, "no node went Down by its ports"},
+	} {
+		g := group()
+		g.Seen.Health(nodeA, tt.was, api.Down, tt.ports, now)
+		wants(t, tt.what, g.Judge(), "down-after", tt.verdict, tt.words)
+	}
+}
+
+func TestUpDelayNeedsThreeMeasuredStartsOfEachNode(t *testing.T) {
+	for _, tt := range []struct {
+		what    string
+		took    []time.Duration
+		verdict api.Verdict
+		words   string
+	}{
+		{"no start", nil, api.UnseenYet, "A: 0 starts measured, 3 are needed"},
+		{"two starts", []time.Duration{time.Minute, time.Minute}, api.UnseenYet, "A: 2 starts measured, 3 are needed"},
+		{"one that took longer", []time.Duration{4 * time.Minute}, api.Fail, "A took 4m0s to start"},
+		{"three starts", []time.Duration{90 * time.Second, 100 * time.Second, 130 * time.Second}, api.Pass, "A: the last 3 starts took 90 to 130 s"},
+		{"three that took longer", []time.Duration{3 * time.Minute, 200 * time.Second, 4 * time.Minute}, api.Fail, "set up_delay ="},
+	} {
+		g := group()
+		g.starts(tt.took...)
+		wants(t, tt.what, g.Judge(), "up-delay", tt.verdict, tt.words)
+	}
+	g := group()
+	g.starts(time.Minute, time.Minute, time.Minute)
+	g.Nodes[1].Starts = g.Nodes[1].Starts[:1]
+	wants(t, "one node was not started", g.Judge(), "up-delay", api.UnseenYet, "B: 1 start measured")
+	g.Seen.Health(nodeA, api.Down, api.Starting, nil, now.Add(-4*time.Minute))
+	g.Seen.Health(nodeA, api.Starting, api.Up, nil, now)
+	wants(t, "the delay was kept", g.Judge(), "up-delay", api.UnseenYet, "A answered for 4m0s before it was Up")
+}
+
+// Reports count when they arrive, not when they are configured.
+func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
+	quiet := api.Reporter{Name: "mail"}
+	sent := api.Reporter{Name: "syslog", Target: "log.example.com", DeliveredAt: now}
+	tested := api.Reporter{Name: "mail", TestedAt: now}
+	stuck := api.Reporter{Name: "mail", DeliveredAt: now.Add(-time.Hour), Waiting: 2, Since: now, Trouble: &api.Failure{Stage: api.StageDNS, What: "nobody knows mail.example.com", Do: "Correct the name"}}
+	for _, tt := range []struct {
+		what    string
+		r       Reports
+		verdict api.Verdict
+		words   string
+	}{
+		{"none is configured", Reports{}, api.Fail, "no reporter is configured"},
+		{"none, and reportd is dead", Reports{Silent: errors.New("refused")}, api.Fail, "no reporter is configured"},
+		{"reportd is dead", Reports{Configured: 1, Silent: errors.New("refused")}, api.Fail, "reportd does not answer"},
+		{"reportd has another configuration", Reports{Configured: 1}, api.Fail, "reportd runs none"},
+		{"nothing was sent", Reports{Configured: 1, Reporters: []api.Reporter{quiet}}, api.UnseenYet, "do: spoolctl report test mail"},
+		{"a report was sent", Reports{Configured: 1, Reporters: []api.Reporter{sent}}, api.Pass, "to log.example.com"},
+		{"a test was sent", Reports{Configured: 1, Reporters: []api.Reporter{tested}}, api.Pass, "mail sent its last message"},
+		{"nothing gets through", Reports{Configured: 1, Reporters: []api.Reporter{stuck}}, api.Fail, "DNS: nobody knows mail.example.com"},
+		{"one of two gets through", Reports{Configured: 2, Reporters: []api.Reporter{stuck, sent}}, api.Pass, "mail has not got through"},
+		{"one is stuck, one has sent nothing", Reports{Configured: 2, Reporters: []api.Reporter{stuck, quiet}}, api.UnseenYet, "mail has not got through"},
+		{"metrics alone", Reports{Metrics: true}, api.UnseenYet, "tells nobody by itself"},
+		{"metrics, and reportd is dead", Reports{Metrics: true, Silent: errors.New("refused")}, api.Fail, "reportd does not answer"},
+	} {
+		wants(t, tt.what, []api.ProofItem{tt.r.Judge()}, "reports", tt.verdict, tt.words)
+	}
+}

@@ -1,0 +1,184 @@
+package proof
+
+import (
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+)
+
+// Sightings are what was seen of a group's MFDs and nodes since a moment. They are
+// kept in memory only: a proof is of what this run of the balancer has seen.
+type Sightings struct {
+	Since   time.Time
+	ports   map[uint16]*landing // that MFDs asked for
+	data    landing             // data connections of FTP
+	callers map[netip.Addr]caller
+	past    sessions                     // that are over
+	falls   map[netip.Addr]Fall          // the last one of each node
+	began   map[netip.Addr]time.Time     // Starting, of the nodes that are
+	waited  map[netip.Addr]time.Duration // Starting, the last time before Up
+
+	moved, faults int // MFDs that changed nodes: for a known reason, for none
+	dealt, amiss  int // first contacts: all, to a node that was not the one with the fewest
+	lookUps       int // that renewed a window
+}
+
+// landing is what became of connections to one port.
+type landing struct {
+	opened, answered uint64
+	last             time.Time // answer
+}
+
+// caller is the session of one MFD, as long as its window lasts; there may be 100,000, so it is small.
+type caller struct {
+	seenAs    netip.Addr
+	port      uint16 // of its first connection
+	came      bool   // by a connection that is none of data
+	again     bool   // it made a second connection
+	ports     bool   // to another port
+	addresses bool   // the nodes saw it under another address
+	odd       bool   // the address is another than the configuration has it
+}
+
+// Fall is a node that went Down by its ports.
+type Fall struct {
+	At     time.Time
+	Port   uint16
+	Misses int // in a row
+}
+
+// Connection is a connection as it is seen at its beginning.
+type Connection struct {
+	Client, SeenAs netip.Addr
+	Expected       netip.Addr // SeenAs, by the configuration
+	Port           uint16
+	Data           bool // of FTP
+}
+
+// NewSightings begins with nothing seen.
+func NewSightings(now time.Time) *Sightings {
+	return &Sightings{Since: now, ports: map[uint16]*landing{}, callers: map[netip.Addr]caller{}, falls: map[netip.Addr]Fall{},
+		began: map[netip.Addr]time.Time{}, waited: map[netip.Addr]time.Duration{}}
+}
+
+func (s *Sightings) at(port uint16, data bool) *landing {
+	if data {
+		return &s.data
+	}
+	l := s.ports[port]
+	if l == nil {
+		l = &landing{}
+		s.ports[port] = l
+	}
+	return l
+}
+
+// Opened takes a connection that the kernel sent to a node.
+func (s *Sightings) Opened(c Connection) {
+	s.at(c.Port, c.Data).opened++
+	is, known := s.callers[c.Client]
+	if !known {
+		is.seenAs = c.SeenAs
+	}
+	is.odd = is.odd || c.SeenAs != c.Expected
+	is.addresses = is.addresses || c.SeenAs != is.seenAs
+	switch {
+	case c.Data: // it follows its control connection, and is sent nowhere by itself
+	case !is.came:
+		is.came, is.port = true, c.Port
+	default:
+		is.again = true
+		is.ports = is.ports || c.Port != is.port
+	}
+	s.callers[c.Client] = is
+}
+
+// Answered takes the end of a connection that the node had answered.
+func (s *Sightings) Answered(port uint16, data bool, now time.Time) {
+	l := s.at(port, data)
+	l.answered++
+	l.last = now
+}
+
+// Dealt takes a first contact, and whether it went to the node with the fewest.
+func (s *Sightings) Dealt(fewest bool) {
+	s.dealt++
+	if !fewest {
+		s.amiss++
+	}
+}
+
+// Moved takes an MFD that changed nodes, and whether there was a reason.
+func (s *Sightings) Moved(reason bool) {
+	if reason {
+		s.moved++
+	} else {
+		s.faults++
+	}
+}
+
+// LookedUp takes look-ups that renewed the windows of MFDs.
+func (s *Sightings) LookedUp(n int) { s.lookUps += n }
+
+// End ends the sessions of MFDs whose windows are over. What they showed stays; what
+// follows is another session, for which the requirement lets the address be another.
+func (s *Sightings) End(over func(netip.Addr) bool) {
+	for a, c := range s.callers {
+		if over(a) {
+			s.past.add(c)
+			delete(s.callers, a)
+		}
+	}
+}
+
+// Health takes a change of a node's health; ports are those of its last probes.
+func (s *Sightings) Health(node netip.Addr, was, is api.Health, ports []api.Port, now time.Time) {
+	if is == api.Starting {
+		s.began[node] = now
+	} else {
+		if since, starting := s.began[node]; starting && was == api.Starting && is == api.Up {
+			s.waited[node] = now.Sub(since)
+		}
+		delete(s.began, node)
+	}
+	if is != api.Down || was != api.Up && was != api.Checking {
+		return
+	}
+	worst := Fall{At: now}
+	for _, p := range ports {
+		if p.Misses > worst.Misses {
+			worst.Port, worst.Misses = p.Port, p.Misses
+		}
+	}
+	if worst.Misses > 0 {
+		s.falls[node] = worst
+	}
+}
+
+// sessions of MFDs, counted by what they showed.
+type sessions struct{ all, again, ports, addresses, odd int }
+
+func (n *sessions) add(c caller) {
+	n.all++
+	if c.again {
+		n.again++
+	}
+	if c.ports {
+		n.ports++
+	}
+	if c.addresses {
+		n.addresses++
+	}
+	if c.odd {
+		n.odd++
+	}
+}
+
+func (s *Sightings) sessions() sessions {
+	n := s.past
+	for _, c := range s.callers {
+		n.add(c)
+	}
+	return n
+}
