@@ -10,7 +10,7 @@ type Proof struct {
 
 // ProofItem is one demand of the requirement, for one group where it is a group's.
 type ProofItem struct {
-	ID       string   `json:"id"`       // of the demand, such as "half-open"; it stays what it is
+	ID       string   `json:"id"`       // of the demand, such as "half-open"; with Group it names the item for good
 	Section  string   `json:"section"`  // of the requirement
 	Sentence string   `json:"sentence"` // its words
 	Group    string   `json:"group,omitempty"`

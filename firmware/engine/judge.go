@@ -6,6 +6,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
+	"spoolgate/firmware/engine/proof"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
 )
@@ -84,7 +85,7 @@ func (e *Engine) judge(m *member) {
 	}
 	was := m.health
 	m.health = s.Health
-	m.group.seen.Health(m.Address, was, s.Health, s.Ports, now)
+	m.group.seen.Health(proof.Change{Node: m.Address, Was: was, Is: s.Health, Ports: s.Ports, Misses: m.group.Checks.Misses, Services: m.Services.Watched(), At: now})
 	if was == "" && s.Health == api.Unknown {
 		return
 	}

@@ -18,8 +18,8 @@ import (
 // asked is the evidence that others have: the kernel, netd and reportd. It is
 // collected before the proof comes into the loop, which waits for nobody.
 type asked struct {
-	open      []dataplane.Connection
-	holds     map[netip.Addr]api.Hold // nil where nobody tells
+	open      map[netip.Addr]*proof.Survey // connections, by virtual address
+	holds     map[netip.Addr]api.Hold      // nil where nobody tells
 	reporters []api.Reporter
 	silent    error // reportd's
 }
@@ -43,7 +43,13 @@ func (e *Engine) serveProof(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Engine) askOthers(ctx context.Context) (a asked, err error) {
-	if err := e.opts.EachConnection(func(c dataplane.Connection) { a.open = append(a.open, c) }); err != nil {
+	a.open = map[netip.Addr]*proof.Survey{}
+	if err := e.opts.EachConnection(func(c dataplane.Connection) {
+		if a.open[c.VirtualAddress] == nil {
+			a.open[c.VirtualAddress] = proof.NewSurvey()
+		}
+		a.open[c.VirtualAddress].Add(c)
+	}); err != nil {
 		return a, err
 	}
 	if e.opts.Network != nil {
@@ -67,17 +73,15 @@ var errNoReportd = errors.New("it does not run on this machine")
 func (e *Engine) proof(a asked) api.Proof {
 	now := e.opts.Now()
 	p := api.Proof{Time: now, Items: []api.ProofItem{}}
-	surveys := map[*group]*proof.Survey{}
-	for _, g := range e.groups {
-		surveys[g] = proof.NewSurvey()
+	if len(e.groups) == 0 {
+		p.Items = append(p.Items, proof.Unconfigured())
 	}
-	for _, c := range a.open {
-		if g := e.byVIP[c.VirtualAddress]; g != nil {
-			surveys[g].Add(c, g.data(c.Related, c.Port))
+	for _, g := range e.groups {
+		open := a.open[g.VirtualAddress]
+		if open == nil {
+			open = proof.NewSurvey()
 		}
-	}
-	for _, g := range e.groups {
-		p.Items = append(p.Items, e.evidence(g, surveys[g], a.holds, now).Judge()...)
+		p.Items = append(p.Items, e.evidence(g, open, a.holds, now).Judge()...)
 	}
 	p.Items = append(p.Items, e.reportEvidence(a).Judge())
 	p.Items = append(p.Items, proof.Settings()...)

@@ -10,6 +10,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/engine/proof"
 )
 
 // proved is the item of an id, with what others say.
@@ -109,11 +110,17 @@ func TestOlderConnectionsOfAMovedMFDSplitNobody(t *testing.T) {
 	open := func(m *member, began time.Time) dataplane.Connection {
 		return dataplane.Connection{VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(m.id), SeenAs: vip, Port: 5011, Began: began, Received: 60}
 	}
-	moved := asked{open: []dataplane.Connection{open(a, began), open(c, b.at)}}
+	both := func(one, other dataplane.Connection) asked {
+		s := proof.NewSurvey()
+		s.Add(one)
+		s.Add(other)
+		return asked{open: map[netip.Addr]*proof.Survey{vip: s}}
+	}
+	moved := both(open(a, began), open(c, b.at))
 	if i := b.proved(moved, "affinity"); i.Verdict != api.Pass || !strings.Contains(strings.Join(i.Evidence, "\n"), "older connections of 1 MFD finish") {
 		t.Errorf("moved: %s %v", i.Verdict, i.Evidence)
 	}
-	split := asked{open: []dataplane.Connection{open(a, b.at.Add(time.Minute)), open(c, b.at)}}
+	split := both(open(a, b.at.Add(time.Minute)), open(c, b.at))
 	if i := b.proved(split, "affinity"); i.Verdict != api.Fail || !strings.Contains(i.Evidence[0], "on two nodes without a move") {
 		t.Errorf("split: %s %v", i.Verdict, i.Evidence)
 	}
@@ -165,6 +172,12 @@ func TestEvidenceOutlastsTheSessionsThatGaveIt(t *testing.T) {
 		t.Error("the session is still kept")
 		return false
 	})
+}
+
+func TestProofOfABoxWithoutAConfigurationSaysSo(t *testing.T) {
+	b := newBox(t, "")
+	b.wantProved("configured", api.UnseenYet, "no configuration yet")
+	b.wantProved("reports", api.Fail, "no reporter is configured")
 }
 
 // Nodes see MFDs under other addresses once the mode was changed: what was seen before

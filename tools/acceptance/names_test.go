@@ -130,6 +130,10 @@ func TestLookUpRenewsTheWindow(t *testing.T) {
 		t.Fatalf("the window is not over, and bound are %d", s.Groups[0].Clients)
 	}
 	p.same("after look-ups only", before[:3], p.landings(p.MFDs[:3], 5012))
+	p.expectsProved("after look-ups", api.Pass, "affinity")
+	if told := strings.Join(p.proved()["affinity"].Evidence, "\n"); strings.Contains(told, "renewed a window: 0") || !strings.Contains(told, "renewed a window: ") {
+		t.Errorf("the look-ups are not told of:\n%s", told)
+	}
 	// A look-up binds nobody.
 	if found, err := p.box.Clients(t.Context(), stranger.Address.String()); err != nil || len(found) != 0 {
 		t.Errorf("bound by a look-up: %+v %v", found, err)

@@ -90,11 +90,13 @@ func TestRemovedPTRRecordRaisesAnIncident(t *testing.T) {
 	name("both are right", func(n api.NameCheck) bool {
 		return n.ForwardWrong == "" && n.ReverseWrong == "" && n.Resolver == resolver.String() && len(n.Forward) == 1 && len(n.Reverse) == 1
 	})
+	p.expectsProved("with the PTR record", api.Pass, "reverse-look-up")
 	s.zones(true, false)
 	list := p.incidents("without the PTR record", func(l []api.Incident) bool { return len(l) > 0 })
 	if i := list[0]; i.Kind != event.NameReverse || i.Group != "print" || !strings.Contains(i.Cause, "add a PTR record for 198.18.0.10 -> print.example.com") {
 		t.Errorf("%+v", i)
 	}
+	p.expectsProved("without the PTR record", api.Fail, "reverse-look-up")
 	s.zones(true, true)
 	p.incidents("with the PTR record", func(l []api.Incident) bool { return !l[0].Open() })
 	s.zones(false, true)

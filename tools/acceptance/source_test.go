@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,12 @@ func TestNodesSeeAnMFDUnderOneAddress(t *testing.T) {
 				want = p.MFDs[0].Address
 			}
 			p.session(p.MFDs[0], want)
+			p.expectsProved("after all that", api.Pass, "single-source same-node affinity ports-terminal ports-webdav ports-ftp passive-ftp down-after")
+			for _, line := range p.proved()["single-source"].Evidence {
+				if strings.Contains(line, "under another address") {
+					t.Error(line)
+				}
+			}
 		})
 	}
 }

@@ -148,8 +148,9 @@ func (g Group) downAfter() api.ProofItem {
 		fall, fell := g.Seen.falls[n.Address]
 		switch {
 		case !fell:
-		case fall.Misses != g.Checks.Misses:
-			f.fails("%s was considered Down after %d unsuccessful attempts on port %d, at %s; %d are configured", n.Name, fall.Misses, fall.Port, clock(fall.At), g.Checks.Misses)
+		case fall.Misses < fall.Configured:
+			f.fails("%s was considered Down after only %d of %d unsuccessful attempts on port %d, at %s; do: save a support bundle and report it",
+				n.Name, fall.Misses, fall.Configured, fall.Port, clock(fall.At))
 		default:
 			f.shows("%s was considered Down after %d unsuccessful attempts in a row on port %d, at %s", n.Name, fall.Misses, fall.Port, clock(fall.At))
 		}

@@ -125,16 +125,20 @@ func TestDownAfterThreeNeedsANodeThatWentDown(t *testing.T) {
 		what    string
 		was     api.Health
 		ports   []api.Port
+		watched bool // services, too
 		verdict api.Verdict
 		words   string
 	}{
-		{"after three", api.Checking, []api.Port{{Port: 5555}, {Port: 5022, Misses: 3}}, api.Pass, "A was considered Down after 3 unsuccessful attempts in a row on port 5022"},
-		{"after two", api.Checking, []api.Port{{Port: 5022, Misses: 2}}, api.Fail, "after 2 unsuccessful attempts on port 5022"},
-		{"by its services", api.Up, []api.Port{{Port: 5022}}, api.UnseenYet, "no node went Down by its ports"},
-		{"while it started", api.Starting, []api.Port{{Port: 5022, Misses: 1}}, api.UnseenYet, "no node went Down by its ports"},
+		{"after three", api.Checking, []api.Port{{Port: 5555}, {Port: 5022, Misses: 3}}, false, api.Pass, "A was considered Down after 3 unsuccessful attempts in a row on port 5022"},
+		{"after two", api.Checking, []api.Port{{Port: 5022, Misses: 2}}, false, api.Fail, "after only 2 of 3 unsuccessful attempts on port 5022"},
+		{"by its services", api.Up, []api.Port{{Port: 5022}}, true, api.UnseenYet, "no node went Down by its ports"},
+		{"by its services while a port missed", api.Checking, []api.Port{{Port: 5022, Misses: 1}}, true, api.UnseenYet, "no node went Down by its ports"},
+		{"after the box had suspected itself", api.Checking, []api.Port{{Port: 5022, Misses: 7}}, false, api.Pass, "after 7 unsuccessful attempts"},
+		{"while it started", api.Starting, []api.Port{{Port: 5022, Misses: 1}}, false, api.UnseenYet, "no node went Down by its ports"},
 	} {
 		g := group()
-		g.Seen.Health(nodeA, tt.was, api.Down, tt.ports, now)
+		g.Seen.Health(Change{Node: nodeA, Was: tt.was, Is: api.Down, Ports: tt.ports, Misses: 3, Services: tt.watched, At: now})
+		g.Checks.Misses = 5 // the configuration was changed after that
 		wants(t, tt.what, g.Judge(), "down-after", tt.verdict, tt.words)
 	}
 }
@@ -160,8 +164,8 @@ func TestUpDelayNeedsThreeMeasuredStartsOfEachNode(t *testing.T) {
 	g.starts(time.Minute, time.Minute, time.Minute)
 	g.Nodes[1].Starts = g.Nodes[1].Starts[:1]
 	wants(t, "one node was not started", g.Judge(), "up-delay", api.UnseenYet, "B: 1 start measured")
-	g.Seen.Health(nodeA, api.Down, api.Starting, nil, now.Add(-4*time.Minute))
-	g.Seen.Health(nodeA, api.Starting, api.Up, nil, now)
+	g.Seen.Health(Change{Node: nodeA, Was: api.Down, Is: api.Starting, At: now.Add(-4 * time.Minute)})
+	g.Seen.Health(Change{Node: nodeA, Was: api.Starting, Is: api.Up, At: now})
 	wants(t, "the delay was kept", g.Judge(), "up-delay", api.UnseenYet, "A answered for 4m0s before it was Up")
 }
 

@@ -137,6 +137,13 @@ func Settings() []api.ProofItem {
 	}
 }
 
+// Unconfigured is what there is to say of a box without a group.
+func Unconfigured() api.ProofItem {
+	var f finding
+	f.lacks("this box has no configuration yet, so that no sentence can be judged; do: spoolctl config apply FILE")
+	return f.item(sentence{"configured", inGeneral, "The solution must be based on software or hardware load balancer in the customer's network"})
+}
+
 // count is a number with its noun.
 func count(n int, noun string) string {
 	if n == 1 {

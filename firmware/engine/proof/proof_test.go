@@ -129,7 +129,7 @@ func TestEverySentencePassesThatWasSeen(t *testing.T) {
 	g.DNSName, g.Names = "print.example.com", &api.NameCheck{Name: "print.example.com", Resolver: "198.18.0.53", Reverse: []string{"print.example.com"}}
 	g.probe(20)
 	g.starts(90*time.Second, 100*time.Second, 130*time.Second)
-	g.Seen.Health(nodeA, api.Checking, api.Down, []api.Port{{Port: 5022, Misses: 3}}, now)
+	g.Seen.Health(Change{Node: nodeA, Was: api.Checking, Is: api.Down, Ports: []api.Port{{Port: 5022, Misses: 3}}, Misses: 3, At: now})
 	a := theMFD
 	for range 10 {
 		for _, port := range []uint16{5011, 5610, 21} {
@@ -197,6 +197,6 @@ func TestMFDThatGoesPastTheAddressFailsItsUse(t *testing.T) {
 	g.Bypasses = []string{"198.18.1.20 goes to node A itself"}
 	wants(t, "bypassed", g.Judge(), "address-used", api.Fail, "goes to node A itself")
 	g = group()
-	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 5011, Received: 60}, false)
+	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 5011, Received: 60})
 	wants(t, "open before the balancer began", g.Judge(), "address-used", api.Pass)
 }

@@ -43,9 +43,10 @@ type caller struct {
 
 // Fall is a node that went Down by its ports.
 type Fall struct {
-	At     time.Time
-	Port   uint16
-	Misses int // in a row
+	At         time.Time
+	Port       uint16
+	Misses     int // in a row
+	Configured int // misses, then
 }
 
 // Connection is a connection as it is seen at its beginning.
@@ -132,27 +133,37 @@ func (s *Sightings) End(over func(netip.Addr) bool) {
 	}
 }
 
-// Health takes a change of a node's health; ports are those of its last probes.
-func (s *Sightings) Health(node netip.Addr, was, is api.Health, ports []api.Port, now time.Time) {
-	if is == api.Starting {
-		s.began[node] = now
+// Change is a change of a node's health.
+type Change struct {
+	Node     netip.Addr
+	Was, Is  api.Health
+	Ports    []api.Port // of the last probes
+	Misses   int        // configured
+	Services bool       // are watched, too, and may have made the node Down by themselves
+	At       time.Time
+}
+
+// Health takes a change of a node's health.
+func (s *Sightings) Health(c Change) {
+	if c.Is == api.Starting {
+		s.began[c.Node] = c.At
 	} else {
-		if since, starting := s.began[node]; starting && was == api.Starting && is == api.Up {
-			s.waited[node] = now.Sub(since)
+		if since, starting := s.began[c.Node]; starting && c.Was == api.Starting && c.Is == api.Up {
+			s.waited[c.Node] = c.At.Sub(since)
 		}
-		delete(s.began, node)
+		delete(s.began, c.Node)
 	}
-	if is != api.Down || was != api.Up && was != api.Checking {
+	if c.Is != api.Down || c.Was != api.Up && c.Was != api.Checking {
 		return
 	}
-	worst := Fall{At: now}
-	for _, p := range ports {
+	worst := Fall{At: c.At, Configured: c.Misses}
+	for _, p := range c.Ports {
 		if p.Misses > worst.Misses {
 			worst.Port, worst.Misses = p.Port, p.Misses
 		}
 	}
-	if worst.Misses > 0 {
-		s.falls[node] = worst
+	if worst.Misses > 0 && (worst.Misses >= c.Misses || !c.Services) {
+		s.falls[c.Node] = worst
 	}
 }
 

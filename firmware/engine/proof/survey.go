@@ -9,11 +9,10 @@ import (
 
 // Survey is what the open connections of a group say of the requirement.
 type Survey struct {
-	Connections int
-	Nodes       map[netip.Addr]map[dataplane.Mark]time.Time // by MFD: when its last connection to the node began
-	addresses   map[netip.Addr]map[netip.Addr]bool          // by MFD: under which the nodes see it
-	answered    map[uint16]int                              // connections by port, without the data of FTP
-	data        int                                         // answered data connections
+	Nodes     map[netip.Addr]map[dataplane.Mark]time.Time // by MFD: when its last connection to the node began
+	addresses map[netip.Addr]map[netip.Addr]bool          // by MFD: under which the nodes see it
+	answered  map[uint16]int                              // connections by port
+	data      int                                         // the same of the data of FTP that the kernel saw announced
 }
 
 // NewSurvey begins with no connection.
@@ -23,15 +22,14 @@ func NewSurvey() *Survey {
 
 // Add takes an open connection. Data connections follow their control connection,
 // wherever that is: they say nothing of where the MFD is sent.
-func (s *Survey) Add(c dataplane.Connection, data bool) {
-	s.Connections++
+func (s *Survey) Add(c dataplane.Connection) {
 	if s.addresses[c.Client] == nil {
 		s.addresses[c.Client] = map[netip.Addr]bool{}
 	}
 	s.addresses[c.Client][c.SeenAs] = true
 	switch {
 	case c.Received == 0:
-	case data:
+	case c.Related:
 		s.data++
 	default:
 		s.answered[c.Port]++
@@ -44,9 +42,7 @@ func (s *Survey) Add(c dataplane.Connection, data bool) {
 		nodes = map[dataplane.Mark]time.Time{}
 		s.Nodes[c.Client] = nodes
 	}
-	if c.Began.After(nodes[c.Mark]) {
-		nodes[c.Mark] = c.Began
-	} else if _, known := nodes[c.Mark]; !known {
+	if last, known := nodes[c.Mark]; !known || c.Began.After(last) {
 		nodes[c.Mark] = c.Began
 	}
 }

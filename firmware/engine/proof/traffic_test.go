@@ -50,7 +50,7 @@ func TestTwoAddressesOfOneSessionFailTheSingleSource(t *testing.T) {
 	wants(t, "after the session", g.Judge(), "single-source", api.Fail)
 	g = group()
 	for _, seenAs := range []netip.Addr{vip, theMFD} {
-		g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: seenAs, Port: 5011}, false)
+		g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: seenAs, Port: 5011})
 	}
 	wants(t, "at the same time", g.Judge(), "single-source", api.Fail)
 	g = group()
@@ -133,7 +133,7 @@ func TestPortsPassWhenANodeAnsweredAnMFDThere(t *testing.T) {
 		g.Refused = "the kernel lacks it"
 		wants(t, "the kernel lacks it", g.Judge(), tt.id, api.Fail)
 		g = group()
-		g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: tt.port, Received: 60}, false)
+		g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: tt.port, Received: 60})
 		wants(t, "open and answered", g.Judge(), tt.id, api.Pass)
 		g.Ports = []config.PortRange{{First: 1, Last: 2}}
 		wants(t, "not passed", g.Judge(), tt.id, api.Fail, "is not passed; do: add it to ports")
@@ -155,8 +155,12 @@ func TestPassiveFTPNeedsADataConnection(t *testing.T) {
 	g.Seen.Answered(50001, true, now)
 	wants(t, "answered", g.Judge(), "passive-ftp", api.Pass, "1 data connection followed the control connection")
 	g = group()
-	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 50001, Related: true, Received: 60}, true)
+	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 50001, Related: true, Received: 60})
 	wants(t, "open", g.Judge(), "passive-ftp", api.Pass)
+	g = group()
+	g.PassivePorts = config.PortRange{First: 50000, Last: 50199}
+	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 50001, Received: 60})
+	wants(t, "open, and encrypted", g.Judge(), "passive-ftp", api.Pass, "those to 50000-50199 follow")
 	g.FTPPorts = nil
 	wants(t, "not treated as FTP", g.Judge(), "passive-ftp", api.Fail, "add it to ftp_ports")
 }
