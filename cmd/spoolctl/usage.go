@@ -48,7 +48,7 @@ Flags may stand anywhere:
   -json          answer in JSON; why something failed is then {"error": "..."},
                  on the standard output too
 Exit status: 0 done; 1 understood, and refused or failed, as for a node that
-there is not; 2 not understood, as for a word that is no address of an MFD; 3 of
-proof: nothing fails, but something can't be seen yet.
+there is not; 2 not understood, as for a word that is no address of an MFD; of
+proof 3 nothing fails, but something can't be seen yet.
 `)
 }

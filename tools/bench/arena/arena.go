@@ -1,0 +1,222 @@
+// Package arena is where the benchmark's contestants meet: clients and nodes in
+// network namespaces of their own, and between them one box.
+//
+//	clients 198.18.128.0 ... --- 198.18.0.1 [box 198.18.0.2, virtual 198.18.0.10] 198.19.254.1 --- nodes 198.19.254.11 ...
+//
+// Each arena is new, so no run inherits what the one before has left in a table.
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"spoolgate/tools/bench/account"
+	"spoolgate/tools/bench/load"
+	"spoolgate/tools/lab/netns"
+)
+
+// VIP is the address that clients connect to.
+var VIP = netip.MustParseAddr("198.18.0.10")
+
+// Node is the address of the i-th node, from 0.
+func Node(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 19, 254, byte(11 + i)}) }
+
+// Ports of the nodes by what they do, see load.Server. CheckPorts are asked by
+// whoever checks the nodes.
+var (
+	AskPorts   = []uint16{5011, 5012, 5013, 5014, 5015, 5016, 5017, 5018, 5019, 5020, 5021, 5022, 5023, 5024}
+	SinkPort   = uint16(5025)
+	CheckPorts = []uint16{5555, 5022}
+)
+
+// Options are what an arena has.
+type Options struct {
+	// Bench is the benchmark's own program, Balancerd the one of the box.
+	Bench, Balancerd string
+	Nodes            int
+	Packets          Packets
+	// Log takes what the programs say.
+	Log *os.File
+}
+
+// Packets is how large packets are on the cables.
+type Packets string
+
+const (
+	// Large packets are of up to 64 KiB everywhere, as the kernel passes them when
+	// network cards cut and join them.
+	Large Packets = "large packets"
+	// Small packets are of the MTU's size from end to end: nobody joins them.
+	Small Packets = "MTU-size packets"
+	// Joined packets come in the MTU's size and are joined by the box (GRO), as they
+	// are by every network card's driver unless somebody has switched it off.
+	Joined Packets = "MTU-size packets, GRO"
+)
+
+// Arena is one set of namespaces.
+type Arena struct {
+	Options
+	clients, box, nodes *netns.Namespace
+	load, serve, mid    *account.Group
+	dir                 string
+	running             []*exec.Cmd
+	mids                []*exec.Cmd // those of running that are the contestant's
+}
+
+// New makes an arena and starts its nodes. Close it.
+func New(ctx context.Context, o Options) (_ *Arena, err error) {
+	a := &Arena{Options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.dir, err = os.MkdirTemp("", "spoolgate-bench-"); err != nil {
+		return nil, err
+	}
+	for name, g := range map[string]**account.Group{"load": &a.load, "serve": &a.serve, "mid": &a.mid} {
+		if *g, err = account.New(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range []**netns.Namespace{&a.clients, &a.box, &a.nodes} {
+		if *n, err = netns.New(); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.wire(); err != nil {
+		return nil, err
+	}
+	return a, a.serveMore(ctx)
+}
+
+// serveMore starts a server on the nodes, beside those that run.
+func (a *Arena) serveMore(ctx context.Context) error {
+	server := load.Server{Ask: append(CheckPorts[:1:1], AskPorts...), Sink: []uint16{SinkPort}}
+	return a.startBench(ctx, a.nodes, a.serve, "serve", server)
+}
+
+func (a *Arena) wire() error {
+	if err := netns.Pair(a.clients, "eth0", a.box, "clients"); err != nil {
+		return err
+	}
+	if err := netns.Pair(a.box, "nodes", a.nodes, "eth0"); err != nil {
+		return err
+	}
+	var nodes []netip.Prefix
+	for i := range a.Nodes {
+		nodes = append(nodes, netip.PrefixFrom(Node(i), 24))
+	}
+	everything := netip.MustParsePrefix("0.0.0.0/0")
+	for _, err := range []error{
+		a.clients.Address("eth0", netip.MustParsePrefix("198.18.0.1/24")),
+		a.box.Address("clients", netip.MustParsePrefix("198.18.0.2/24"), netip.PrefixFrom(VIP, 32)),
+		a.box.Address("nodes", netip.MustParsePrefix("198.19.254.1/24")),
+		a.nodes.Address("eth0", nodes...),
+		a.clients.Route(everything, netip.MustParseAddr("198.18.0.2")),
+		a.nodes.Route(everything, netip.MustParseAddr("198.19.254.1")),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	for _, clients := range []string{"198.18.128.0/17", "198.19.0.0/17"} {
+		// Any address of these is the clients' own, without 65,536 entries.
+		if _, err := a.clients.Output("ip", "route", "add", "local", clients, "dev", "lo"); err != nil {
+			return err
+		}
+		if err := a.box.Route(netip.MustParsePrefix(clients), netip.MustParseAddr("198.18.0.1")); err != nil {
+			return err
+		}
+	}
+	if err := a.sizePackets(); err != nil {
+		return err
+	}
+	return a.box.Sysctl("net/ipv4/ip_forward", "1")
+}
+
+// sizePackets has the cables carry what is asked for.
+func (a *Arena) sizePackets() error {
+	if a.Packets == Large {
+		return nil
+	}
+	box := "off"
+	if a.Packets == Joined {
+		box = "on"
+	}
+	for _, at := range []struct {
+		space      *netns.Namespace
+		link       string
+		cut, joins string
+	}{
+		{a.clients, "eth0", "off", box}, {a.nodes, "eth0", "off", box},
+		{a.box, "clients", box, box}, {a.box, "nodes", box, box},
+	} {
+		if _, err := at.space.Output("ethtool", "-K", at.link, "tso", at.cut, "gso", at.cut, "gro", at.joins); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start puts a contestant between clients and nodes and waits until the virtual
+// address answers.
+func (a *Arena) Start(ctx context.Context, c Contestant) error {
+	if c.start == nil {
+		return nil
+	}
+	if err := c.start(ctx, a); err != nil {
+		return fmt.Errorf("start %s: %w", c.Name, err)
+	}
+	one := load.Short{To: c.Target, Ports: AskPorts[:1], First: load.Clients - 1, Clients: 1, Count: 1, Concurrency: 1}
+	var last string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		var got load.Answers
+		if _, err := a.Load(ctx, "short", one, &got); err != nil {
+			return err
+		}
+		if got.Done == 1 {
+			return nil
+		}
+		last = fmt.Sprint(got.Errors)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("%s does not serve: %s", c.Name, last)
+}
+
+func (a *Arena) file(name, content string) (string, error) {
+	path := filepath.Join(a.dir, name)
+	return path, os.WriteFile(path, []byte(content), 0o644)
+}
+
+// Close ends everything that the arena started.
+func (a *Arena) Close() error {
+	var errs []error
+	for i := len(a.running) - 1; i >= 0; i-- {
+		errs = append(errs, end(a.running[i]))
+	}
+	for _, g := range []*account.Group{a.load, a.serve, a.mid} {
+		if g != nil {
+			errs = append(errs, g.Close())
+		}
+	}
+	for _, n := range []*netns.Namespace{a.clients, a.box, a.nodes} {
+		if n != nil {
+			errs = append(errs, n.Close())
+		}
+	}
+	if a.dir != "" {
+		errs = append(errs, os.RemoveAll(a.dir))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,185 @@
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Contestant is what stands between clients and nodes.
+type Contestant struct {
+	Name string
+	// Target is the address that its clients connect to.
+	Target netip.Addr
+	// Sticky contestants keep a client on its node; Masked ones hide it from the
+	// node.
+	Sticky, Masked bool
+	// Proxy contestants hold each connection in a process of their own.
+	Proxy bool
+	start func(context.Context, *Arena) error
+}
+
+// Contestants are what a user would pick, each as its makers would set it up for
+// this job.
+func Contestants() []Contestant {
+	return []Contestant{
+		{Name: "direct", Target: Node(0)},
+		{Name: "DNAT", Target: VIP, start: translate("")},
+		{Name: "DNAT+SNAT", Target: VIP, Masked: true, start: translate(fmt.Sprintf(`
+			chain post {
+				type nat hook postrouting priority 100;
+				ip daddr %s snat to %s
+			}`, Node(0), VIP))},
+		{Name: "Spoolgate transparent", Target: VIP, Sticky: true, start: spoolgate("transparent")},
+		{Name: "Spoolgate masked", Target: VIP, Sticky: true, Masked: true, start: spoolgate("masked")},
+		{Name: "HAProxy", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: haproxy},
+		{Name: "nginx", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: nginx},
+	}
+}
+
+// closedTimeout is what Spoolgate sets, too: the default of 120 s fills the kernel's
+// table of connections within a run.
+const closedTimeout = "10"
+
+// translate is one node behind one rule of nftables: the least that passes a
+// virtual address on.
+func translate(masking string) func(context.Context, *Arena) error {
+	return func(ctx context.Context, a *Arena) error {
+		rules, err := a.file("rules.nft", fmt.Sprintf(`table ip static {
+			chain pre {
+				type nat hook prerouting priority -100;
+				ip daddr %s tcp dport { 21, 5011-5025 } dnat to %s
+			}
+			ct helper ftp { type "ftp" protocol tcp; }
+			chain help {
+				type filter hook prerouting priority -150;
+				ip daddr %s tcp dport 21 ct helper set "ftp"
+			}
+			%s
+		}`, VIP, Node(0), VIP, masking))
+		if err != nil {
+			return err
+		}
+		if _, err := a.box.Output("nft", "-f", rules); err != nil {
+			return err
+		}
+		return a.box.Sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", closedTimeout)
+	}
+}
+
+// spoolgate is the box's balancerd, with the requirement's own checks.
+func spoolgate(mode string) func(context.Context, *Arena) error {
+	return func(ctx context.Context, a *Arena) error {
+		var nodes []string
+		for i := range a.Nodes {
+			nodes = append(nodes, fmt.Sprintf("{ address = %q }", Node(i)))
+		}
+		config, err := a.file("config.toml", fmt.Sprintf(`[[group]]
+virtual_address = "%s"
+mode = %q
+node = [%s]
+`, VIP, mode, strings.Join(nodes, ", ")))
+		if err != nil {
+			return err
+		}
+		return a.start(a.box, a.mid, exec.CommandContext(ctx, a.Balancerd, "-config", config, "-state", filepath.Join(a.dir, "state"),
+			"-socket", a.Socket(), "-services", "", "-netd", filepath.Join(a.dir, "netd.sock"), "-key", filepath.Join(a.dir, "box.key")))
+	}
+}
+
+// Socket is where a Spoolgate of the arena answers.
+func (a *Arena) Socket() string { return filepath.Join(a.dir, "balancerd.sock") }
+
+// haproxy is HAProxy at its best: spliced, with large pipes, a thread a core.
+func haproxy(ctx context.Context, a *Arena) error {
+	var servers, binds []string
+	for i := range a.Nodes {
+		servers = append(servers, fmt.Sprintf("  server node%d %s check port %d inter 5s fall 3", i, Node(i), CheckPorts[0]))
+	}
+	for _, p := range proxied() {
+		binds = append(binds, fmt.Sprintf("  bind %s:%s", VIP, p))
+	}
+	config, err := a.file("haproxy.cfg", fmt.Sprintf(`global
+  nbthread 2
+  tune.pipesize 1048576
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 31m
+  timeout server 31m
+  option splice-request
+  option splice-response
+  balance leastconn
+frontend printers
+%s
+  default_backend nodes
+backend nodes
+  stick-table type ip size 1m expire 30m
+  stick on src
+%s
+`, strings.Join(binds, "\n"), strings.Join(servers, "\n")))
+	if err != nil {
+		return err
+	}
+	if err := a.manyPorts(); err != nil {
+		return err
+	}
+	return a.start(a.box, a.mid, exec.CommandContext(ctx, "haproxy", "-db", "-f", config))
+}
+
+// nginx keeps a client on its node by a hash of its address.
+func nginx(ctx context.Context, a *Arena) error {
+	var shares, listens []string
+	for i := range a.Nodes {
+		share := "*"
+		if i < a.Nodes-1 {
+			share = fmt.Sprintf("%.2f%%", 100/float64(a.Nodes))
+		}
+		shares = append(shares, fmt.Sprintf("    %s %s;", share, Node(i)))
+	}
+	for _, p := range proxied() {
+		listens = append(listens, fmt.Sprintf("    listen %s:%s reuseport backlog=4096;", VIP, p))
+	}
+	config, err := a.file("nginx.conf", fmt.Sprintf(`load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off;
+worker_processes 2;
+pid %s/nginx.pid;
+error_log stderr warn;
+events { worker_connections 19000; }
+stream {
+  split_clients $remote_addr $node {
+%s
+  }
+  server {
+%s
+    proxy_pass $node:$server_port;
+    proxy_connect_timeout 5s;
+    proxy_timeout 31m;
+    proxy_half_close on;
+    tcp_nodelay on;
+  }
+}
+`, a.dir, strings.Join(shares, "\n"), strings.Join(listens, "\n")))
+	if err != nil {
+		return err
+	}
+	if err := a.manyPorts(); err != nil {
+		return err
+	}
+	return a.start(a.box, a.mid, exec.CommandContext(ctx, "nginx", "-c", config, "-e", "stderr"))
+}
+
+// manyPorts is what guides to proxies advise: each connection to a node needs a port
+// of the box, which stays taken for a minute after its end.
+func (a *Arena) manyPorts() error {
+	return errors.Join(a.box.Sysctl("net/ipv4/ip_local_port_range", "1024 65535"), a.box.Sysctl("net/ipv4/tcp_tw_reuse", "1"))
+}
+
+// proxied are the ports that a proxy listens on.
+func proxied() []string {
+	return []string{"21", "5011-5025", fmt.Sprintf("%d-%d", firstPassive, lastPassive)}
+}

@@ -1,0 +1,131 @@
+package arena
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"spoolgate/tools/bench/account"
+	"spoolgate/tools/lab/netns"
+)
+
+// start starts a program of the arena, which Close ends.
+func (a *Arena) start(n *netns.Namespace, g *account.Group, cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: g.FD(), Setpgid: true}
+	if cmd.Stdout == nil {
+		cmd.Stdout = a.Log
+	}
+	cmd.Stderr = a.Log
+	if err := n.Start(cmd); err != nil {
+		return err
+	}
+	if a.running = append(a.running, cmd); g == a.mid {
+		a.mids = append(a.mids, cmd)
+	}
+	return nil
+}
+
+// end ends a program and those that it started.
+func end(cmd *exec.Cmd) error {
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	late := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer late.Stop()
+	_ = cmd.Wait() // a program that is told to end need not call that a success
+	return nil
+}
+
+// startBench starts a part of the benchmark's own program and waits until it says
+// that it is ready.
+func (a *Arena) startBench(ctx context.Context, n *netns.Namespace, g *account.Group, part string, what any) error {
+	spec, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, a.Bench, part, string(spec))
+	says, into, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer says.Close()
+	cmd.Stdout = into
+	err = a.start(n, g, cmd)
+	into.Close()
+	if err != nil {
+		return err
+	}
+	if line, err := bufio.NewReader(says).ReadString('\n'); err != nil {
+		return fmt.Errorf("%s %s did not get ready: %w", part, spec, errors.Join(err, notEOF(line)))
+	}
+	return nil
+}
+
+func notEOF(line string) error {
+	if line == "" {
+		return nil
+	}
+	return errors.New(line)
+}
+
+// Used is the CPU time that something took.
+type Used struct {
+	// All is that of clients, nodes, box and kernel together; Box that of the
+	// contestant's own processes.
+	All, Box time.Duration
+}
+
+func (a *Arena) used() (Used, error) {
+	var u Used
+	for _, g := range []*account.Group{a.load, a.serve, a.mid} {
+		t, err := g.CPU()
+		if err != nil {
+			return u, err
+		}
+		if u.All += t; g == a.mid {
+			u.Box = t
+		}
+	}
+	t, err := account.Softirq()
+	u.All += t
+	return u, err
+}
+
+// Load runs a part of the benchmark's own program in the clients' namespace, and
+// reads what became of it.
+func (a *Arena) Load(ctx context.Context, part string, what, result any) (Used, error) {
+	spec, err := json.Marshal(what)
+	if err != nil {
+		return Used{}, err
+	}
+	before, err := a.used()
+	if err != nil {
+		return Used{}, err
+	}
+	cmd := exec.CommandContext(ctx, a.Bench, part, string(spec))
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: a.load.FD()}
+	cmd.Stderr = a.Log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return Used{}, err
+	}
+	if err := a.clients.Start(cmd); err != nil {
+		return Used{}, err
+	}
+	text, readErr := io.ReadAll(out)
+	if err := errors.Join(cmd.Wait(), readErr); err != nil {
+		return Used{}, fmt.Errorf("%s %s: %w", part, spec, err)
+	}
+	after, err := a.used()
+	if err != nil {
+		return Used{}, err
+	}
+	return Used{All: after.All - before.All, Box: after.Box - before.Box}, json.Unmarshal(text, result)
+}

@@ -1,0 +1,67 @@
+// Command bench measures Spoolgate side by side with what a user would pick
+// instead. make bench runs it; bench -help lists what can be chosen.
+//
+// Its other parts are started by itself, inside namespaces:
+//
+//	bench serve SPEC    the nodes
+//	bench short SPEC    clients with short connections
+//	bench bulk SPEC     clients that send much
+//	bench idle SPEC     clients that say nothing
+//	bench ftp SPEC      clients that fetch files
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"spoolgate/tools/bench/load"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 2 {
+		switch spec := []byte(args[1]); args[0] {
+		case "serve":
+			return part(spec, func(s load.Server) (any, error) { return nil, s.Serve(ctx, ready) })
+		case "idle":
+			return part(spec, func(i load.Idle) (any, error) { return nil, i.Run(ctx, ready) })
+		case "short":
+			return part(spec, func(s load.Short) (any, error) { return s.Run(ctx) })
+		case "bulk":
+			return part(spec, func(b load.Bulk) (any, error) { return b.Run(ctx) })
+		case "ftp":
+			return part(spec, func(f load.FTP) (any, error) { return f.Run(ctx) })
+		}
+	}
+	return compare(ctx, args)
+}
+
+// part runs a part after its specification, and prints what became of it.
+func part[S any](spec []byte, run func(S) (any, error)) error {
+	var s S
+	if err := json.Unmarshal(spec, &s); err != nil {
+		return fmt.Errorf("specification %s: %w", spec, err)
+	}
+	result, err := run(s)
+	if err != nil || result == nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+func ready() error {
+	_, err := fmt.Println("ready")
+	return err
+}
