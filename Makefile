@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # the next make of a person who used sudo once.
 GIVE_BACK := chown -R --reference=. build
 
-.PHONY: run test check image deps clean
+.PHONY: run test check bench image deps clean
 
 # Boots the image in QEMU among nodes and MFDs, and tells what happens. Ctrl-C
 # ends everything that it started. It needs no root where the kernel lets users
@@ -24,6 +24,15 @@ run: image
 test: deps check image
 	$(SUDO) env "PATH=$$PATH" go tool gotestsum --format testname -- -p 1 -timeout 30m -count 1 ./...; \
 	status=$$?; $(SUDO) $(GIVE_BACK); exit $$status
+
+# Spoolgate side by side with what a user would pick instead; about half an hour on
+# an idle machine. The table and the chart are those that the README shows.
+# ARGS="-rounds 1 -only HAProxy" measures less; build/bench -help lists all.
+bench: deps
+	go build -o build/bench ./tools/bench
+	go build -o build/balancerd ./cmd/balancerd
+	$(SUDO) build/bench -out tools/bench $(ARGS)
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 # Format, vet, staticcheck, and the house's own rules on imports and layout.
 check:

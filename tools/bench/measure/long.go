@@ -1,0 +1,81 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"spoolgate/tools/bench/arena"
+	"spoolgate/tools/bench/load"
+)
+
+const gigabyte = 1e9
+
+// bulk measures transfers from clients to nodes, as scans are.
+func bulk(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (all []Value, _ error) {
+	for _, streams := range e.Streams {
+		var got load.Carried
+		used, err := a.Load(ctx, "bulk", load.Bulk{To: netip.AddrPortFrom(c.Target, arena.SinkPort), Streams: streams, Bytes: e.Bytes / uint64(streams)}, &got)
+		if err != nil {
+			return nil, err
+		}
+		what := fmt.Sprintf("%d at once, %s", streams, a.Packets)
+		carried := float64(got.Bytes) / gigabyte
+		all = append(all,
+			Value{Row{"transfer, " + what, "GB/s", true}, carried / got.Elapsed.Seconds()},
+			Value{Row{"CPU of a GB, " + what, "s", false}, used.All.Seconds() / carried},
+			Value{Row{"of that the box's processes, " + what, "s", false}, used.Box.Seconds() / carried})
+	}
+	return all, nil
+}
+
+// transfers measures passive FTP.
+func transfers(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) ([]Value, error) {
+	if err := a.ServeFTP(ctx, c); err != nil {
+		return nil, err
+	}
+	const atOnce = 4
+	var got load.Fetched
+	used, err := a.Load(ctx, "ftp", load.FTP{To: c.Target, Clients: known, Count: e.Transfers, Concurrency: atOnce, File: arena.ScanName, Bytes: arena.ScanBytes}, &got)
+	if err != nil {
+		return nil, err
+	}
+	if got.Done != e.Transfers {
+		return nil, fmt.Errorf("%d of %d files came: %v", got.Done, e.Transfers, got.Errors)
+	}
+	return []Value{
+		{Row{"passive FTP sessions of 64 KiB", "1/s", true}, float64(got.Done) / got.Elapsed.Seconds()},
+		{Row{"CPU of an FTP session", "ms", false}, used.All.Seconds() * 1000 / float64(got.Done)},
+	}, nil
+}
+
+// idle measures what connections take that say nothing.
+func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (all []Value, _ error) {
+	// The clients are known already: what a client takes is not what a connection takes.
+	clients := load.Short{To: c.Target, Ports: arena.AskPorts, Clients: arena.IdleClients, Count: arena.IdleClients, Concurrency: 16}
+	if _, _, err := ask(ctx, a, c, clients); err != nil {
+		return nil, err
+	}
+	before, err := a.Settled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held := 0
+	for _, count := range e.Idle {
+		if c.Proxy && count > e.ProxyIdle {
+			continue
+		}
+		if err := a.Hold(ctx, c, held, count); err != nil {
+			return nil, err
+		}
+		held = count
+		now, err := a.Settled(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all,
+			Value{Row{fmt.Sprintf("memory of the box's processes, %d idle", count), "B each", false}, float64(now.Box-before.Box) / float64(count)},
+			Value{Row{fmt.Sprintf("memory of the kernel, %d idle, clients and nodes too", count), "B each", false}, float64(now.Kernel-before.Kernel) / float64(count)})
+	}
+	return all, nil
+}

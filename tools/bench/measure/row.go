@@ -1,0 +1,92 @@
+// Package measure has what the benchmark measures, and measures one contestant once.
+package measure
+
+import (
+	"context"
+	"fmt"
+
+	"spoolgate/tools/bench/arena"
+)
+
+// Row is one line of the table.
+type Row struct {
+	Name, Unit string
+	// More tells that more of it is better; otherwise less is.
+	More bool
+}
+
+// Value is what a contestant reached in one round.
+type Value struct {
+	Row
+	Value float64
+}
+
+// Effort is how much is measured.
+type Effort struct {
+	// Connections of each run of short connections.
+	Connections int
+	Concurrency []int
+	// Bytes of each run of long transfers.
+	Bytes   uint64
+	Streams []int
+	// Idle connections to hold. Proxies hold no more than ProxyIdle: they need two
+	// descriptors for each.
+	Idle      []int
+	ProxyIdle int
+	// Transfers by FTP.
+	Transfers int
+}
+
+// Full is the effort of make bench, Short that of a test, which looks for errors and
+// not for times.
+func Full() Effort {
+	return Effort{Connections: 10000, Concurrency: []int{1, 16, 128}, Bytes: 2 << 30, Streams: []int{1, 8}, Idle: []int{7000, 50000}, ProxyIdle: 9000, Transfers: 400}
+}
+
+// Short is a little of everything.
+func Short() Effort {
+	return Effort{Connections: 300, Concurrency: []int{1, 16}, Bytes: 16 << 20, Streams: []int{2}, Idle: []int{200}, ProxyIdle: 200, Transfers: 8}
+}
+
+// Round measures a contestant once, in new arenas. tell hears what is done.
+func Round(ctx context.Context, o arena.Options, c arena.Contestant, e Effort, tell func(string)) ([]Value, error) {
+	var all []Value
+	for _, part := range []struct {
+		name    string
+		packets arena.Packets
+		run     func(context.Context, *arena.Arena, arena.Contestant, Effort) ([]Value, error)
+	}{
+		{"short connections", arena.Large, short},
+		{"long transfers", arena.Large, bulk},
+		{"long transfers", arena.Small, bulk},
+		{"long transfers", arena.Joined, bulk},
+		{"FTP", arena.Large, transfers},
+		{"idle connections", arena.Large, idle},
+	} {
+		tell(fmt.Sprintf("%s: %s, %s", c.Name, part.name, part.packets))
+		o.Packets = part.packets
+		values, err := within(ctx, o, c, e, part.run)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", c.Name, part.name, err)
+		}
+		all = append(all, values...)
+	}
+	return all, nil
+}
+
+func within(ctx context.Context, o arena.Options, c arena.Contestant, e Effort,
+	run func(context.Context, *arena.Arena, arena.Contestant, Effort) ([]Value, error)) (_ []Value, err error) {
+	a, err := arena.New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closed := a.Close(); err == nil {
+			err = closed
+		}
+	}()
+	if err := a.Start(ctx, c); err != nil {
+		return nil, err
+	}
+	return run(ctx, a, c, e)
+}

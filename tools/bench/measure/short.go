@@ -1,0 +1,82 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"spoolgate/tools/bench/arena"
+	"spoolgate/tools/bench/load"
+)
+
+// known is how many clients are there all the time.
+const known = 200
+
+// short measures short connections of known and of brand-new clients.
+func short(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (all []Value, _ error) {
+	base := load.Short{To: c.Target, Ports: arena.AskPorts, Clients: known, Concurrency: 8}
+	base.Count = known
+	if _, _, err := ask(ctx, a, c, base); err != nil {
+		return nil, err
+	}
+	fresh := known
+	for _, concurrency := range e.Concurrency {
+		run := base
+		run.Count, run.Concurrency = e.Connections, concurrency
+		values, err := shortRun(ctx, a, c, run, fmt.Sprintf("known clients, %d at once", concurrency))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, values...)
+		run.First, run.Clients = fresh, e.Connections
+		fresh += e.Connections
+		if values, err = shortRun(ctx, a, c, run, fmt.Sprintf("new clients, %d at once", concurrency)); err != nil {
+			return nil, err
+		}
+		all = append(all, values...)
+	}
+	return all, nil
+}
+
+func shortRun(ctx context.Context, a *arena.Arena, c arena.Contestant, s load.Short, who string) ([]Value, error) {
+	got, used, err := ask(ctx, a, c, s)
+	if err != nil {
+		return nil, err
+	}
+	us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+	each := float64(got.Done)
+	return []Value{
+		{Row{"connections, " + who, "1/s", true}, each / got.Elapsed.Seconds()},
+		{Row{"CPU of a connection, " + who, "us", false}, us(used.All) / each},
+		{Row{"of that the box's processes, " + who, "us", false}, us(used.Box) / each},
+		{Row{"connect, median, " + who, "us", false}, us(got.Connect.P50)},
+		{Row{"connect, 99 %, " + who, "us", false}, us(got.Connect.P99)},
+		{Row{"connect, 99.9 %, " + who, "us", false}, us(got.Connect.P999)},
+		{Row{"connect and answer, median, " + who, "us", false}, us(got.Answer.P50)},
+		{Row{"connect and answer, 99 %, " + who, "us", false}, us(got.Answer.P99)},
+		{Row{"connect and answer, 99.9 %, " + who, "us", false}, us(got.Answer.P999)},
+	}, nil
+}
+
+// ask makes short connections and holds the answers against what the contestant
+// promises.
+func ask(ctx context.Context, a *arena.Arena, c arena.Contestant, s load.Short) (load.Answers, arena.Used, error) {
+	var got load.Answers
+	used, err := a.Load(ctx, "short", s, &got)
+	if err != nil {
+		return got, used, err
+	}
+	switch {
+	case got.Done != s.Count:
+		return got, used, fmt.Errorf("%d of %d connections were answered: %v", got.Done, s.Count, got.Errors)
+	case c.Sticky && got.Split > 0:
+		return got, used, fmt.Errorf("%d clients were answered by two nodes", got.Split)
+	case c.Sticky && len(got.Nodes) != a.Nodes:
+		return got, used, fmt.Errorf("of %d nodes these answered: %v", a.Nodes, got.Nodes)
+	case c.Masked && got.Seen != 1:
+		return got, used, fmt.Errorf("the nodes saw %d addresses", got.Seen)
+	case !c.Masked && got.Seen != min(s.Clients, s.Count):
+		return got, used, fmt.Errorf("the nodes saw %d of %d clients' addresses", got.Seen, s.Clients)
+	}
+	return got, used, nil
+}

@@ -1,0 +1,146 @@
+// Package table makes a table and a chart of what contestants reached.
+package table
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"spoolgate/tools/bench/measure"
+)
+
+// Table gathers the values of all rounds.
+type Table struct {
+	contestants []string
+	rows        []measure.Row
+	values      map[cell][]float64 // a value a round
+}
+
+type cell struct{ row, contestant string }
+
+// New makes an empty table with a column a contestant.
+func New(contestants []string) *Table {
+	return &Table{contestants: contestants, values: map[cell][]float64{}}
+}
+
+// Add adds a round of a contestant.
+func (t *Table) Add(contestant string, values []measure.Value) {
+	for _, v := range values {
+		if !slices.Contains(t.rows, v.Row) {
+			t.rows = append(t.rows, v.Row)
+		}
+		at := cell{v.Name, contestant}
+		t.values[at] = append(t.values[at], v.Value)
+	}
+}
+
+// Median of a row and a contestant; false when it was not measured.
+func (t *Table) Median(row, contestant string) (float64, bool) {
+	v := t.values[cell{row, contestant}]
+	return median(v), len(v) > 0
+}
+
+// Ratio is the median of the rounds' ratios of one contestant to another. Rounds
+// are close to each other in time, so that what slows the machine down slows both.
+func (t *Table) Ratio(row, contestant, to string) (float64, bool) {
+	a, b := t.values[cell{row, contestant}], t.values[cell{row, to}]
+	var ratios []float64
+	for i := range min(len(a), len(b)) {
+		if b[i] > 0 {
+			ratios = append(ratios, a[i]/b[i])
+		}
+	}
+	return median(ratios), len(ratios) > 0
+}
+
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	if n := len(v); n%2 == 0 {
+		return (v[n/2-1] + v[n/2]) / 2
+	}
+	return v[len(v)/2]
+}
+
+// spread is how far the rounds lie apart, in percent of the median, up and down.
+func spread(v []float64) float64 {
+	m := median(v)
+	if m == 0 {
+		return 0
+	}
+	return max(slices.Max(v)-m, m-slices.Min(v)) / m * 100
+}
+
+// Write writes the table as text: medians, the largest distance of a round from
+// them, and the ratios to the contestants that are named.
+func (t *Table) Write(w io.Writer, of []string, to []string) error {
+	wide := 0
+	for _, r := range t.rows {
+		wide = max(wide, len(r.Name)+len(r.Unit)+3)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-*s", wide, "median of the rounds, and the most that one lies off")
+	for _, c := range t.contestants {
+		fmt.Fprintf(&b, " %22s", c)
+	}
+	b.WriteByte('\n')
+	for _, r := range t.rows {
+		fmt.Fprintf(&b, "%-*s", wide, r.Name+" ("+r.Unit+")")
+		for _, c := range t.contestants {
+			v := t.values[cell{r.Name, c}]
+			if len(v) == 0 {
+				fmt.Fprintf(&b, " %22s", "-")
+				continue
+			}
+			fmt.Fprintf(&b, " %14s ±%4.0f %%", figure(median(v)), spread(v))
+		}
+		b.WriteByte('\n')
+	}
+	for _, c := range of {
+		fmt.Fprintf(&b, "\n%-*s", wide, c+", ratio of each round to")
+		for _, other := range to {
+			fmt.Fprintf(&b, " %22s", other)
+		}
+		b.WriteByte('\n')
+		for _, r := range t.rows {
+			fmt.Fprintf(&b, "%-*s", wide, r.Name)
+			for _, other := range to {
+				ratio, ok := t.Ratio(r.Name, c, other)
+				if !ok {
+					fmt.Fprintf(&b, " %22s", "-")
+					continue
+				}
+				fmt.Fprintf(&b, " %14.2f %-7s", ratio, verdict(r, ratio))
+			}
+			b.WriteByte('\n')
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// verdict says in a word whether a ratio is good; what lies within the noise is
+// called even.
+func verdict(r measure.Row, ratio float64) string {
+	const noise = 0.03
+	switch {
+	case ratio > 1-noise && ratio < 1+noise:
+		return "even"
+	case r.More == (ratio > 1):
+		return "better"
+	}
+	return "worse"
+}
+
+func figure(v float64) string {
+	switch {
+	case v >= 1000:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}

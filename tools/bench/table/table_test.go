@@ -1,0 +1,61 @@
+package table
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"spoolgate/tools/bench/measure"
+)
+
+func filled() *Table {
+	t := New([]string{"ours", "theirs"})
+	rate, cost := measure.Row{Name: "connections", Unit: "1/s", More: true}, measure.Row{Name: "CPU", Unit: "us"}
+	// The machine was half as fast in the second round, for both.
+	for _, round := range []struct{ ours, theirs float64 }{{3000, 2000}, {1500, 1000}, {3100, 2000}} {
+		t.Add("ours", []measure.Value{{Row: rate, Value: round.ours}, {Row: cost, Value: 100}})
+		t.Add("theirs", []measure.Value{{Row: rate, Value: round.theirs}, {Row: cost, Value: 101}})
+	}
+	return t
+}
+
+func TestRatiosAreOfRoundsThatAreCloseInTime(t *testing.T) {
+	tab := filled()
+	if m, ok := tab.Median("connections", "ours"); !ok || m != 3000 {
+		t.Errorf("median %v, %v", m, ok)
+	}
+	if r, ok := tab.Ratio("connections", "ours", "theirs"); !ok || r != 1.5 {
+		t.Errorf("ratio %v, %v", r, ok)
+	}
+	if _, ok := tab.Ratio("connections", "ours", "nobody"); ok {
+		t.Error("a ratio to what was not measured")
+	}
+	var out strings.Builder
+	if err := tab.Write(&out, []string{"ours"}, []string{"theirs"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"3000 ±  50 %", "1.50 better", "0.99 even"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestChartIsWellFormedAndHasABarAContestant(t *testing.T) {
+	var out strings.Builder
+	if err := filled().Chart(&out, "a < b", []string{"connections"}, func(c string) bool { return c == "ours" }); err != nil {
+		t.Fatal(err)
+	}
+	for d := xml.NewDecoder(strings.NewReader(out.String())); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("%v in\n%s", err, out.String())
+		}
+	}
+	if strings.Count(out.String(), `height="14"`) != 2 || !strings.Contains(out.String(), "more is better") {
+		t.Errorf("the chart:\n%s", out.String())
+	}
+}
