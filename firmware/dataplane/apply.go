@@ -53,7 +53,7 @@ func (t *Table) Apply(l Layout) error {
 		plan := slices.DeleteFunc(slices.Clone(t.there.groups[g.VirtualAddress].plan), func(m Mark) bool {
 			return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == m })
 		})
-		next.groups[g.VirtualAddress] = dealt{affinity: g.Affinity, plan: plan, source: t.there.groups[g.VirtualAddress].source}
+		next.groups[g.VirtualAddress] = dealt{affinity: g.Affinity, plan: plan, spare: spareOf(plan, t.there.groups[g.VirtualAddress].spare), source: t.there.groups[g.VirtualAddress].source}
 	}
 	next.nameSources()
 	if err := t.write(l, next); err != nil {

@@ -93,14 +93,18 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 				return fmt.Errorf("deal for %s: no node has mark %d", vip, m)
 			}
 		}
-		g.plan = slices.Clone(plan)
+		g.plan, g.spare = slices.Clone(plan), spareOf(plan, g.spare)
 		groups[vip] = g
 	}
 	if err := t.changeMarks(t.sets.up, t.there.up, up); err != nil {
 		return err
 	}
 	for vip := range plans {
-		if err := t.writePlan(vip.Unmap(), groups[vip.Unmap()].plan); err != nil {
+		vip = vip.Unmap()
+		if err := t.writePlan(vip, groups[vip].plan); err != nil {
+			return err
+		}
+		if err := t.writeSpare(vip, t.there.groups[vip].spare, groups[vip].spare); err != nil {
 			return err
 		}
 	}
@@ -109,6 +113,17 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 	}
 	t.there.up, t.there.groups = maps.Clone(up), groups
 	return nil
+}
+
+func (t *Table) writeSpare(vip netip.Addr, is, want Mark) error {
+	var add, del []nftables.SetElement
+	if is != want && is != 0 {
+		del = append(del, spareElement(vip, is))
+	}
+	if is != want && want != 0 {
+		add = append(add, spareElement(vip, want))
+	}
+	return t.change(t.sets.spare, add, del)
 }
 
 // writePlan replaces the one rule of a group's deal chain. The new rule starts

@@ -25,9 +25,24 @@ type kernel struct {
 type dealt struct {
 	affinity time.Duration
 	plan     []Mark
+	// spare is a node of the plan, for a first packet that comes while the plan's
+	// rule is replaced: it has passed the old rule, and the kernel's sets show it the
+	// new state already, in which the old slots are gone.
+	spare Mark
 	// source is the packet mark of first packets that the group masks. A group
 	// keeps its own, so that no packet on its way meets another's.
 	source Mark
+}
+
+// spareOf keeps the spare node as long as the plan has it.
+func spareOf(plan []Mark, old Mark) Mark {
+	switch {
+	case len(plan) == 0:
+		return 0
+	case slices.Contains(plan, old):
+		return old
+	}
+	return plan[0]
 }
 
 // firstSource is the lowest packet mark that says as whom a client is seen.
@@ -87,13 +102,21 @@ func (t *Table) read() (kernel, error) {
 	for _, e := range sources {
 		source[t.family.address(e.Val)] = markOf(e.Key)
 	}
+	spares, err := t.nft.GetSetElements(t.sets.spare)
+	if err != nil {
+		return k, err
+	}
+	spare := map[netip.Addr]Mark{}
+	for _, e := range spares {
+		spare[t.family.address(e.Key)] = markOf(e.Val)
+	}
 	vips, err := t.nft.GetSetElements(t.sets.vips)
 	if err != nil {
 		return k, err
 	}
 	for _, e := range vips {
 		vip := t.family.address(e.Key)
-		g := dealt{source: source[vip]}
+		g := dealt{source: source[vip], spare: spare[vip]}
 		if g.affinity, err = t.readAffinity(vip); err != nil {
 			return k, err
 		}

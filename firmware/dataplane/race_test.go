@@ -208,3 +208,43 @@ func greetSocket(fd int) (*visit, error) {
 	}
 	return greet(conn)
 }
+
+// The rule of a plan is replaced while packets are between it and its slots. A first
+// packet that is there at that moment is dealt all the same.
+func TestNoNewClientIsRefusedWhileThePlanChanges(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	s.serve(group(3))
+	ctx, stop := context.WithCancel(t.Context())
+	changes := make(chan int)
+	go func() {
+		n := 0
+		for ; ctx.Err() == nil; n++ {
+			plan := []Mark{Mark(1 + n%3), Mark(1 + (n+1)%3)}
+			if err := s.table.Change([]Mark{1, 2, 3}, map[netip.Addr][]Mark{vip: plan}); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		changes <- n
+	}()
+	refused := 0
+	for range 15 {
+		var bound []Binding
+		for i := range 300 {
+			v, err := s.dial(printer(i), vip, 5011)
+			if err != nil {
+				refused++
+				continue
+			}
+			v.Conn.(*net.TCPConn).SetLinger(0)
+			s.must(v.Close())
+			bound = append(bound, Binding{VirtualAddress: vip, Client: printer(i), Mark: v.node})
+		}
+		s.must(s.table.Forget(bound))
+	}
+	stop()
+	if n := <-changes; refused > 0 || n < 100 {
+		t.Errorf("%d of 4,500 new clients were refused during %d changes of the plan", refused, n)
+	}
+}

@@ -162,6 +162,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),
 		sum(noMark(), jump(dealChain(g.VirtualAddress))),
+		sum(noMark(), f.load(f.destination, regKey), through(s.spare), setMark()),
 		sum(isTCP(), noMark(), reset()),
 		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("forget")),
 		sum(f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity)),

@@ -32,6 +32,7 @@ type sets struct {
 	ftp     *nftables.Set // ports that get the FTP helper
 	routed  *nftables.Set // nodes of transparent groups: the box is their gateway
 	probes  *nftables.Set // node . check port
+	spare   *nftables.Set // VIP -> mark, for a first packet that finds no plan
 	groups  *nftables.Set // VIP -> chain of first packets
 	windows *nftables.Set // VIP -> chain that starts the window anew
 }
@@ -59,6 +60,7 @@ func newSets(table *nftables.Table, f family) sets {
 		ftp:     set("ftp", nftables.TypeInetService),
 		routed:  set("routed", f.addr),
 		probes:  set("probes", pair(f.addr, nftables.TypeInetService)),
+		spare:   named("spare", f.addr, nftables.TypeMark),
 		groups:  named("groups", f.addr, nftables.TypeVerdict),
 		windows: named("windows", f.addr, nftables.TypeVerdict),
 	}
@@ -70,10 +72,14 @@ func newSets(table *nftables.Table, f family) sets {
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.groups, s.windows}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
+
+func spareElement(vip netip.Addr, m Mark) nftables.SetElement {
+	return nftables.SetElement{Key: vip.AsSlice(), Val: native(uint32(m))}
+}
 
 func addressElement(addrs ...netip.Addr) nftables.SetElement {
 	var key []byte
@@ -96,6 +102,9 @@ func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement
 		vip := addressElement(g.VirtualAddress)
 		add(s.vips, vip)
 		add(s.sources, nftables.SetElement{Key: native(uint32(k.groups[g.VirtualAddress].source)), Val: vip.Key})
+		if spare := k.groups[g.VirtualAddress].spare; spare != 0 {
+			add(s.spare, spareElement(g.VirtualAddress, spare))
+		}
 		add(s.groups, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: groupChain(g.VirtualAddress)}})
 		add(s.windows, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
 		for _, p := range g.FTPPorts {
