@@ -27,11 +27,12 @@ test: deps check image
 
 # Spoolgate side by side with what a user would pick instead; about half an hour on
 # an idle machine. The table and the chart are those that the README shows.
-# ARGS="-rounds 1 -only HAProxy" measures less; build/bench -help lists all.
+# ARGS="-rounds 1" measures less; build/bench -help lists all.
 bench: deps
 	go build -o build/bench ./tools/bench
 	go build -o build/balancerd ./cmd/balancerd
 	$(SUDO) build/bench -out tools/bench $(ARGS)
+	$(SUDO) build/bench scale -out tools/bench $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 # Format, vet, staticcheck, and the house's own rules on imports and layout.

@@ -18,72 +18,134 @@ import (
 	"spoolgate/tools/bench/table"
 )
 
-// compare measures all contestants in turn, round after round.
-func compare(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 5, "rounds of all contestants, interleaved")
-	balancerd := flags.String("balancerd", "build/balancerd", "the box's program")
-	out := flags.String("out", "", "folder for result.txt and result.svg; none is written without")
-	only := flags.String("only", "", "contestants, separated by commas; all without")
+// entry is what is measured beside others.
+type entry struct {
+	name  string
+	round func(context.Context, arena.Options) ([]measure.Value, error)
+}
+
+// options are what both comparisons can be told.
+type options struct {
+	rounds    int
+	balancerd string
+	out       string
+	only      string
+}
+
+func parse(name string, args []string) (o options, err error) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.IntVar(&o.rounds, "rounds", 5, "rounds of all, interleaved")
+	flags.StringVar(&o.balancerd, "balancerd", "build/balancerd", "the box's program")
+	flags.StringVar(&o.out, "out", "", "folder for the table and the chart; none is written without")
+	flags.StringVar(&o.only, "only", "", "some of them, separated by commas; all without")
 	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
-		return err
+		return o, err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is not understood: bench takes flags only; bench -help lists them", flags.Arg(0))
+		return o, fmt.Errorf("%q is not understood: %s takes flags only; -help lists them", flags.Arg(0), name)
 	}
-	contestants, err := choose(*only)
+	if o.rounds < 1 {
+		return o, fmt.Errorf("-rounds %d: at least 1 is needed", o.rounds)
+	}
+	return o, nil
+}
+
+// compare measures Spoolgate beside what a user would pick instead.
+func compare(ctx context.Context, args []string) error {
+	o, err := parse("bench", args)
 	if err != nil {
 		return err
+	}
+	var all []entry
+	for _, c := range arena.Contestants() {
+		all = append(all, entry{c.Name, func(ctx context.Context, o arena.Options) ([]measure.Value, error) {
+			return measure.Round(ctx, o, c, measure.Full(), progress)
+		}})
+	}
+	t, err := race(ctx, o, all)
+	if err != nil {
+		return err
+	}
+	return show(t, o, "result", ours, []string{"direct", "DNAT", "DNAT+SNAT", "HAProxy", "nginx"}, []string{
+		"connections, known clients, 16 at once", "CPU of a connection, known clients, 16 at once", "CPU of a connection, new clients, 16 at once",
+		"connect and answer, 99 %, known clients, 16 at once", "transfer, 8 at once, large packets", "transfer, 8 at once, MTU-size packets, GRO",
+		"CPU of a GB, 8 at once, large packets", "memory of the box's processes, 7000 idle",
+	})
+}
+
+// grow measures how Spoolgate fares as what it looks after grows.
+func grow(ctx context.Context, args []string) error {
+	o, err := parse("bench scale", args)
+	if err != nil {
+		return err
+	}
+	var all []entry
+	for _, s := range measure.Settings() {
+		all = append(all, entry{s.Name, func(ctx context.Context, o arena.Options) ([]measure.Value, error) {
+			progress(s.Name)
+			return measure.Scale(ctx, o, s, measure.Full().Connections)
+		}})
+	}
+	t, err := race(ctx, o, all)
+	if err != nil {
+		return err
+	}
+	return show(t, o, "scale", nil, nil, []string{
+		"CPU of a connection, known clients", "CPU of a connection, new clients", "of that the box's processes, new clients",
+		"start to the first connection", "search of an MFD (who)", "a node leaves: until nobody goes there", "memory of balancerd",
+	})
+}
+
+// race measures all entries in turn, round after round.
+func race(ctx context.Context, o options, all []entry) (*table.Table, error) {
+	chosen, err := choose(all, o.only)
+	if err != nil {
+		return nil, err
 	}
 	log, err := os.CreateTemp("", "bench-*.log")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.Remove(log.Name())
 	defer log.Close()
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	o := arena.Options{Bench: self, Balancerd: *balancerd, Nodes: 2, Log: log}
 	var names []string
-	for _, c := range contestants {
-		names = append(names, c.Name)
+	for _, e := range chosen {
+		names = append(names, e.name)
 	}
 	t := table.New(names)
-	for round := range *rounds {
-		for _, c := range contestants {
-			values, err := measure.Round(ctx, o, c, measure.Full(), func(what string) {
-				fmt.Fprintf(os.Stderr, "%s  round %d of %d: %s\n", time.Now().Format(time.TimeOnly), round+1, *rounds, what)
-			})
+	for round := range o.rounds {
+		progress(fmt.Sprintf("round %d of %d", round+1, o.rounds))
+		for _, e := range chosen {
+			values, err := e.round(ctx, arena.Options{Bench: self, Balancerd: o.balancerd, Nodes: 2, Log: log})
 			if err != nil {
 				said, _ := os.ReadFile(log.Name())
-				return fmt.Errorf("%w\nwhat the programs said:\n%s", err, tail(string(said)))
+				return nil, fmt.Errorf("%w\nwhat the programs said:\n%s", err, tail(string(said)))
 			}
-			t.Add(c.Name, values)
+			t.Add(e.name, values)
 		}
 	}
-	return show(t, *out, fmt.Sprintf("medians of %d interleaved rounds, %s, %d CPUs, Linux %s, network namespaces of one machine",
-		*rounds, time.Now().Format(time.DateOnly), runtime.NumCPU(), kernel()))
+	return t, nil
 }
 
-func choose(only string) ([]arena.Contestant, error) {
-	all := arena.Contestants()
+func progress(what string) { fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), what) }
+
+func choose(all []entry, only string) ([]entry, error) {
 	if only == "" {
 		return all, nil
 	}
-	var chosen []arena.Contestant
+	var chosen []entry
 	for name := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(all, func(c arena.Contestant) bool { return c.Name == name })
+		i := slices.IndexFunc(all, func(e entry) bool { return e.name == name })
 		if i < 0 {
 			var names []string
-			for _, c := range all {
-				names = append(names, c.Name)
+			for _, e := range all {
+				names = append(names, e.name)
 			}
-			return nil, fmt.Errorf("there is no contestant %q; there are %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("there is no %q; there are %s", name, strings.Join(names, ", "))
 		}
 		chosen = append(chosen, all[i])
 	}
@@ -93,31 +155,29 @@ func choose(only string) ([]arena.Contestant, error) {
 // ours are the contestants that the table holds against the others.
 var ours = []string{"Spoolgate transparent", "Spoolgate masked"}
 
-func show(t *table.Table, out, caption string) error {
+// show prints the table, and writes it and its chart where that is wanted.
+func show(t *table.Table, o options, name string, of, to, charted []string) error {
+	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, %d CPUs, Linux %s, network namespaces of one machine",
+		o.rounds, time.Now().Format(time.DateOnly), runtime.NumCPU(), kernel())
 	write := func(w io.Writer) error {
 		if _, err := fmt.Fprintln(w, caption); err != nil {
 			return err
 		}
-		return t.Write(w, ours, []string{"direct", "DNAT", "DNAT+SNAT", "HAProxy", "nginx"})
+		return t.Write(w, of, to)
 	}
-	if err := write(os.Stdout); err != nil || out == "" {
+	if err := write(os.Stdout); err != nil || o.out == "" {
 		return err
 	}
-	text, err := os.Create(filepath.Join(out, "result.txt"))
+	text, err := os.Create(filepath.Join(o.out, name+".txt"))
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(write(text), text.Close()); err != nil {
 		return err
 	}
-	svg, err := os.Create(filepath.Join(out, "result.svg"))
+	svg, err := os.Create(filepath.Join(o.out, name+".svg"))
 	if err != nil {
 		return err
-	}
-	charted := []string{
-		"connections, known clients, 16 at once", "CPU of a connection, known clients, 16 at once", "CPU of a connection, new clients, 16 at once",
-		"connect and answer, 99 %, known clients, 16 at once", "transfer, 8 at once, large packets", "transfer, 8 at once, MTU-size packets, GRO",
-		"CPU of a GB, 8 at once, large packets", "memory of the box's processes, 7000 idle",
 	}
 	return errors.Join(t.Chart(svg, caption, charted, func(c string) bool { return slices.Contains(ours, c) }), svg.Close())
 }

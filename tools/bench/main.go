@@ -1,5 +1,6 @@
 // Command bench measures Spoolgate side by side with what a user would pick
-// instead. make bench runs it; bench -help lists what can be chosen.
+// instead. make bench runs it; bench -help lists what can be chosen. bench scale
+// measures Spoolgate alone, as what it has to look after grows.
 //
 // Its other parts are started by itself, inside namespaces:
 //
@@ -13,6 +14,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -45,7 +48,18 @@ func run(ctx context.Context, args []string) error {
 			return part(spec, func(f load.FTP) (any, error) { return f.Run(ctx) })
 		}
 	}
-	return compare(ctx, args)
+	if len(args) > 0 && args[0] == "scale" {
+		return helped(grow(ctx, args[1:]))
+	}
+	return helped(compare(ctx, args))
+}
+
+// helped takes the wish for help for what it is.
+func helped(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	return err
 }
 
 // part runs a part after its specification, and prints what became of it.

@@ -21,8 +21,11 @@ import (
 	"spoolgate/tools/lab/netns"
 )
 
-// VIP is the address that clients connect to.
-var VIP = netip.MustParseAddr("198.18.0.10")
+// VIP is the address that clients connect to, that of the first group.
+var VIP = Group(0)
+
+// Group is the virtual address of the i-th group, from 0.
+func Group(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 18, 0, byte(10 + i)}) }
 
 // Node is the address of the i-th node, from 0.
 func Node(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 19, 254, byte(11 + i)}) }
@@ -41,6 +44,10 @@ type Options struct {
 	Bench, Balancerd string
 	Nodes            int
 	Packets          Packets
+	// Groups share the nodes evenly; 0 is one. Only Spoolgate has more.
+	Groups int
+	// Bindings are there already when Spoolgate starts.
+	Bindings int
 	// Log takes what the programs say.
 	Log *os.File
 }
@@ -113,10 +120,14 @@ func (a *Arena) wire() error {
 	for i := range a.Nodes {
 		nodes = append(nodes, netip.PrefixFrom(Node(i), 24))
 	}
+	var virtual []netip.Prefix
+	for i := range max(a.Groups, 1) {
+		virtual = append(virtual, netip.PrefixFrom(Group(i), 32))
+	}
 	everything := netip.MustParsePrefix("0.0.0.0/0")
 	for _, err := range []error{
 		a.clients.Address("eth0", netip.MustParsePrefix("198.18.0.1/24")),
-		a.box.Address("clients", netip.MustParsePrefix("198.18.0.2/24"), netip.PrefixFrom(VIP, 32)),
+		a.box.Address("clients", append(virtual, netip.MustParsePrefix("198.18.0.2/24"))...),
 		a.box.Address("nodes", netip.MustParsePrefix("198.19.254.1/24")),
 		a.nodes.Address("eth0", nodes...),
 		a.clients.Route(everything, netip.MustParseAddr("198.18.0.2")),

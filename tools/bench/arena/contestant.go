@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -70,29 +69,6 @@ func translate(masking string) func(context.Context, *Arena) error {
 		return a.box.Sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", closedTimeout)
 	}
 }
-
-// spoolgate is the box's balancerd, with the requirement's own checks.
-func spoolgate(mode string) func(context.Context, *Arena) error {
-	return func(ctx context.Context, a *Arena) error {
-		var nodes []string
-		for i := range a.Nodes {
-			nodes = append(nodes, fmt.Sprintf("{ address = %q }", Node(i)))
-		}
-		config, err := a.file("config.toml", fmt.Sprintf(`[[group]]
-virtual_address = "%s"
-mode = %q
-node = [%s]
-`, VIP, mode, strings.Join(nodes, ", ")))
-		if err != nil {
-			return err
-		}
-		return a.start(a.box, a.mid, exec.CommandContext(ctx, a.Balancerd, "-config", config, "-state", filepath.Join(a.dir, "state"),
-			"-socket", a.Socket(), "-services", "", "-netd", filepath.Join(a.dir, "netd.sock"), "-key", filepath.Join(a.dir, "box.key")))
-	}
-}
-
-// Socket is where a Spoolgate of the arena answers.
-func (a *Arena) Socket() string { return filepath.Join(a.dir, "balancerd.sock") }
 
 // haproxy is HAProxy at its best: spliced, with large pipes, a thread a core.
 func haproxy(ctx context.Context, a *Arena) error {
