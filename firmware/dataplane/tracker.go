@@ -168,10 +168,15 @@ func (t *Tracker) wait() error {
 	}
 }
 
+// mostMessages are read at once: whoever opens connections faster than they can be
+// read must neither fill the memory nor keep what is read from being handled. The
+// rest waits in the socket, or overruns it.
+const mostMessages = 1 << 15
+
 // drain reads until the socket is empty. After an overrun what is left in it
 // is older than the dump that follows, and is thrown away.
 func (t *Tracker) drain(events []Event) (_ []Event, overrun bool, _ error) {
-	for {
+	for done := 0; overrun || done < mostMessages; done++ {
 		n, err := read(t.events.fd, t.events.buffer)
 		switch err {
 		case nil:
@@ -187,6 +192,7 @@ func (t *Tracker) drain(events []Event) (_ []Event, overrun bool, _ error) {
 			events = appendEvents(events, t.events.buffer[:n])
 		}
 	}
+	return events, overrun, nil
 }
 
 func appendEvents(events []Event, datagram []byte) []Event {
