@@ -8,9 +8,9 @@ import (
 
 // bar is one bar of the chart, lengths in pixels.
 type bar struct {
-	Name, Figure string
-	Y, Length    int
-	Ours         bool
+	Name, Figure   string
+	Y, Length, End int
+	Ours           bool
 }
 
 type panel struct {
@@ -55,7 +55,8 @@ func (t *Table) Chart(w io.Writer, caption string, rows []string, ours func(cont
 			if !ok || most == 0 {
 				continue
 			}
-			p.Bars = append(p.Bars, bar{Name: contestant, Figure: figure(v), Y: y, Length: int(v / most * barsWidth), Ours: ours(contestant)})
+			length := int(v / most * barsWidth)
+			p.Bars = append(p.Bars, bar{Name: contestant, Figure: figure(v), Y: y, Length: length, End: barsLeft + length, Ours: ours(contestant)})
 			y += barHeight
 		}
 		y += panelGap
@@ -74,7 +75,7 @@ var drawing = template.Must(template.New("chart").Parse(`<svg xmlns="http://www.
 {{- range .Bars}}
 <text x="{{$left}}" y="{{.Y}}" dx="-8" dy="13" text-anchor="end">{{.Name}}</text>
 <rect x="{{$left}}" y="{{.Y}}" width="{{.Length}}" height="14" fill="{{if .Ours}}#0b6e4f{{else}}#9db4c0{{end}}"/>
-<text x="{{$left}}" y="{{.Y}}" dx="{{.Length}}" dy="12"><tspan dx="6">{{.Figure}}</tspan></text>
+<text x="{{.End}}" y="{{.Y}}" dx="6" dy="12">{{.Figure}}</text>
 {{- end}}
 {{- end}}
 </svg>
