@@ -104,7 +104,8 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 		if err := t.writePlan(vip, groups[vip].plan); err != nil {
 			return err
 		}
-		if err := t.writeSpare(vip, t.there.groups[vip].spare, groups[vip].spare); err != nil {
+		add, del := difference(spareElements(vip, t.there.groups[vip].spare), spareElements(vip, groups[vip].spare))
+		if err := t.change(t.sets.spare, add, del); err != nil {
 			return err
 		}
 	}
@@ -113,17 +114,6 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 	}
 	t.there.up, t.there.groups = maps.Clone(up), groups
 	return nil
-}
-
-func (t *Table) writeSpare(vip netip.Addr, is, want Mark) error {
-	var add, del []nftables.SetElement
-	if is != want && is != 0 {
-		del = append(del, spareElement(vip, is))
-	}
-	if is != want && want != 0 {
-		add = append(add, spareElement(vip, want))
-	}
-	return t.change(t.sets.spare, add, del)
 }
 
 // writePlan replaces the one rule of a group's deal chain. The new rule starts

@@ -60,6 +60,16 @@ func loadTCP(offset, length, reg uint32) expr.Any {
 func loadMeta(key expr.MetaKey, reg uint32) expr.Any { return &expr.Meta{Key: key, Register: reg} }
 func loadCt(key expr.CtKey, reg uint32) expr.Any     { return &expr.Ct{Key: key, Register: reg} }
 
+// setCt writes the key register to the connection.
+func setCt(key expr.CtKey) expr.Any {
+	return &expr.Ct{Key: key, SourceRegister: true, Register: regKey}
+}
+
+// masked keeps the bits of mask of a register, and turns those of flip over.
+func masked(reg uint32, mask, flip []byte) expr.Any {
+	return &expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: uint32(len(mask)), Mask: mask, Xor: flip}
+}
+
 func equal(data []byte) expr.Any {
 	return &expr.Cmp{Op: expr.CmpOpEq, Register: regKey, Data: data}
 }
@@ -78,7 +88,7 @@ func clearMark() rule {
 
 // keepMark writes the packet's mark to its connection.
 func keepMark() rule {
-	return sum(loadMeta(expr.MetaKeyMARK, regKey), &expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey})
+	return sum(loadMeta(expr.MetaKeyMARK, regKey), setCt(expr.CtKeyMARK))
 }
 
 // Labels of a connection. Each is set once, and that it is set is the event that
@@ -90,8 +100,7 @@ const (
 
 // label sets labels; there are 128.
 func label(bits byte) rule {
-	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{bits}, make([]byte, 15)...)},
-		&expr.Ct{Key: expr.CtKeyLABELS, SourceRegister: true, Register: regKey})
+	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{bits}, make([]byte, 15)...)}, setCt(expr.CtKeyLABELS))
 }
 
 // Which ends of a connection are done is noted in the highest bits of its mark: a
@@ -104,20 +113,15 @@ const (
 
 // loadNode loads the mark of a connection's node.
 func loadNode(reg uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, reg),
-		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 4, Mask: native(^uint32(endsDone)), Xor: native(0)})
+	return sum(loadCt(expr.CtKeyMARK, reg), masked(reg, native(^uint32(endsDone)), native(0)))
 }
 
 func isDone(end uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, regKey),
-		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(end), Xor: native(0)},
-		unequal(native(0)))
+	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(end), native(0)), unequal(native(0)))
 }
 
 func setDone(end uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, regKey),
-		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(^end), Xor: native(end)},
-		&expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: regKey})
+	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(^end), native(end)), setCt(expr.CtKeyMARK))
 }
 
 // Bits of IPCT_* in linux/netfilter/nf_conntrack_common.h.
@@ -131,8 +135,7 @@ const (
 // tell says which events of a connection are sent. Without it there is one for each
 // step of TCP: eight a connection.
 func tell(events uint32) rule {
-	return sum(&expr.Immediate{Register: regKey, Data: native(events)},
-		&expr.Ct{Key: expr.CtKeyEVENTMASK, SourceRegister: true, Register: regKey})
+	return sum(&expr.Immediate{Register: regKey, Data: native(events)}, setCt(expr.CtKeyEVENTMASK))
 }
 
 // carriedLess tells whether both directions together are below so many bytes.
@@ -145,14 +148,11 @@ func carriedLess(bytes uint64) rule {
 func noMark() rule { return sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(0))) }
 
 func flags(mask byte) rule {
-	return sum(loadTCP(13, 1, regKey),
-		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 1, Mask: []byte{mask}, Xor: []byte{0}})
+	return sum(loadTCP(13, 1, regKey), masked(regKey, []byte{mask}, []byte{0}))
 }
 
 func state(bits uint32) rule {
-	return sum(loadCt(expr.CtKeySTATE, regKey),
-		&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(bits), Xor: native(0)},
-		unequal(native(0)))
+	return sum(loadCt(expr.CtKeySTATE, regKey), masked(regKey, native(bits), native(0)), unequal(native(0)))
 }
 
 func in(set *nftables.Set) expr.Any {
@@ -175,10 +175,7 @@ func dispatch(set *nftables.Set) expr.Any {
 
 func verdict(kind expr.VerdictKind) expr.Any { return &expr.Verdict{Kind: kind} }
 func jump(chain string) expr.Any             { return &expr.Verdict{Kind: expr.VerdictJump, Chain: chain} }
-
-func goTo(chain string) expr.Any {
-	return &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain}
-}
+func goTo(chain string) expr.Any             { return &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain} }
 
 func reset() expr.Any { return &expr.Reject{Type: unix.NFT_REJECT_TCP_RST} }
 

@@ -69,8 +69,7 @@ func commonChains(f family, s sets) []chain {
 		plainChain("over",
 			label(labelOver),
 			sum(carriedLess(much), loadCt(expr.CtKeySTATUS, regKey),
-				&expr.Bitwise{SourceRegister: regKey, DestRegister: regKey, Len: 4, Mask: native(statusExpected), Xor: native(0)},
-				equal(native(0)), tell(eventLabel))),
+				masked(regKey, native(statusExpected), native(0)), equal(native(0)), tell(eventLabel))),
 		// A forgotten or moved client is not bound back by the FIN of its old
 		// connection: only where the binding is still the connection's node.
 		plainChain("closing",
@@ -222,7 +221,7 @@ func groupRules(g Group) []rule {
 		rules = append(rules, sum(isTCP(), loadTCP(2, 2, regKey),
 			&expr.Cmp{Op: expr.CmpOpGte, Register: regKey, Data: port(r.First)},
 			&expr.Cmp{Op: expr.CmpOpLte, Register: regKey, Data: port(r.Last)},
-			&expr.Verdict{Kind: expr.VerdictGoto, Chain: pickChain(g.VirtualAddress)}))
+			goTo(pickChain(g.VirtualAddress))))
 	}
 	return rules
 }

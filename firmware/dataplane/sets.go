@@ -77,8 +77,12 @@ func (s sets) all() []*nftables.Set {
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
 
-func spareElement(vip netip.Addr, m Mark) nftables.SetElement {
-	return nftables.SetElement{Key: vip.AsSlice(), Val: native(uint32(m))}
+// spareElements are what the map of spare nodes has of a group; nothing for no node.
+func spareElements(vip netip.Addr, m Mark) []nftables.SetElement {
+	if m == 0 {
+		return nil
+	}
+	return []nftables.SetElement{{Key: vip.AsSlice(), Val: native(uint32(m))}}
 }
 
 func addressElement(addrs ...netip.Addr) nftables.SetElement {
@@ -102,9 +106,7 @@ func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement
 		vip := addressElement(g.VirtualAddress)
 		add(s.vips, vip)
 		add(s.sources, nftables.SetElement{Key: native(uint32(k.groups[g.VirtualAddress].source)), Val: vip.Key})
-		if spare := k.groups[g.VirtualAddress].spare; spare != 0 {
-			add(s.spare, spareElement(g.VirtualAddress, spare))
-		}
+		want[s.spare] = append(want[s.spare], spareElements(g.VirtualAddress, k.groups[g.VirtualAddress].spare)...)
 		add(s.groups, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: groupChain(g.VirtualAddress)}})
 		add(s.windows, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
 		for _, p := range g.FTPPorts {
