@@ -44,6 +44,7 @@ func TestTableThatSomebodyElseRemovedIsMadeAnew(t *testing.T) {
 		"flush table":   {"flush table ip spoolgate", Lost},
 		"delete table":  {"delete table ip spoolgate", Lost},
 		"a node":        {"delete element ip spoolgate up { 1 }", Lost},
+		"a spare node":  {"flush map ip spoolgate spare", Lost},
 		"one rule only": {"flush chain ip spoolgate forget", Touched},
 	} {
 		t.Run(name, func(t *testing.T) {
