@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/report/letter"
 )
 
 // errUnseen says that nothing fails, but not all has been seen.
@@ -70,17 +70,6 @@ const columns = 100
 // wrap writes a line, and what does not fit into the columns below it. A word that is
 // longer than a line is left whole: it may be an address to copy.
 func wrap(w io.Writer, indent, text string) {
-	line, more := indent, indent+"  "
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case strings.TrimSpace(line) == "":
-			line += word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= columns:
-			line += " " + word
-		default:
-			fmt.Fprintln(w, line)
-			line = more + word
-		}
-	}
-	fmt.Fprintln(w, line)
+	const more = "  "
+	fmt.Fprintln(w, indent+strings.Join(letter.Wrap(text, columns-len(indent+more)), "\n"+indent+more))
 }
