@@ -138,12 +138,11 @@ func (e *Engine) tick() {
 			e.follow(m, now)
 		}
 	}
-	for _, g := range e.groups {
-		if !e.started {
-			break // who is connected is not counted yet
-		}
-		for _, id := range g.policy.Emptied(now) {
-			e.tellService(e.members[id])
+	if e.started { // before that, who is connected is not counted
+		for _, g := range e.groups {
+			for _, id := range g.policy.Emptied(now) {
+				e.tellService(e.members[id])
+			}
 		}
 	}
 	e.tellDoubt(now)

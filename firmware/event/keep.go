@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How often the medium is written to, which is flash and wears out. What is no
-// trouble and moves no MFD waits for a minute. What does gets there at once, but in a storm of it only
+// How often the medium is written to, which is flash and wears out. What is not
+// pressing waits for a minute. What is gets there at once, but in a storm of it only
 // every ten seconds: at most some 400 writes an hour, of bytesPerHour in all.
 const (
 	lazily      = time.Minute
