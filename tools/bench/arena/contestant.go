@@ -34,7 +34,7 @@ func Contestants() []Contestant {
 				ip daddr %s snat to %s
 			}`, Node(0), VIP))},
 		{Name: "Spoolgate transparent", Target: VIP, Sticky: true, start: spoolgate("transparent")},
-		{Name: "Spoolgate masked", Target: VIP, Sticky: true, Masked: true, start: spoolgate("masked")},
+		Masked(),
 		{Name: "HAProxy", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: haproxy},
 		{Name: "nginx", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: nginx},
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,11 +47,10 @@ func end(cmd *exec.Cmd) error {
 // startBench starts a part of the benchmark's own program and waits until it says
 // that it is ready.
 func (a *Arena) startBench(ctx context.Context, n *netns.Namespace, g *account.Group, part string, what any) error {
-	spec, err := json.Marshal(what)
+	cmd, err := a.part(ctx, part, what)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, a.Bench, part, string(spec))
 	says, into, err := os.Pipe()
 	if err != nil {
 		return err
@@ -63,16 +63,15 @@ func (a *Arena) startBench(ctx context.Context, n *netns.Namespace, g *account.G
 		return err
 	}
 	if line, err := bufio.NewReader(says).ReadString('\n'); err != nil {
-		return fmt.Errorf("%s %s did not get ready: %w", part, spec, errors.Join(err, notEOF(line)))
+		return fmt.Errorf("%s did not get ready: %w %s", strings.Join(cmd.Args[1:], " "), err, line)
 	}
 	return nil
 }
 
-func notEOF(line string) error {
-	if line == "" {
-		return nil
-	}
-	return errors.New(line)
+// part is a part of the benchmark's own program with what it shall do.
+func (a *Arena) part(ctx context.Context, name string, what any) (*exec.Cmd, error) {
+	spec, err := json.Marshal(what)
+	return exec.CommandContext(ctx, a.Bench, name, string(spec)), err
 }
 
 // Used is the CPU time that something took.
@@ -101,7 +100,7 @@ func (a *Arena) used() (Used, error) {
 // Load runs a part of the benchmark's own program in the clients' namespace, and
 // reads what became of it.
 func (a *Arena) Load(ctx context.Context, part string, what, result any) (Used, error) {
-	spec, err := json.Marshal(what)
+	cmd, err := a.part(ctx, part, what)
 	if err != nil {
 		return Used{}, err
 	}
@@ -109,7 +108,6 @@ func (a *Arena) Load(ctx context.Context, part string, what, result any) (Used, 
 	if err != nil {
 		return Used{}, err
 	}
-	cmd := exec.CommandContext(ctx, a.Bench, part, string(spec))
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: a.load.FD()}
 	cmd.Stderr = a.Log
 	out, err := cmd.StdoutPipe()
@@ -121,7 +119,7 @@ func (a *Arena) Load(ctx context.Context, part string, what, result any) (Used, 
 	}
 	text, readErr := io.ReadAll(out)
 	if err := errors.Join(cmd.Wait(), readErr); err != nil {
-		return Used{}, fmt.Errorf("%s %s: %w", part, spec, err)
+		return Used{}, fmt.Errorf("%s: %w", strings.Join(cmd.Args[1:], " "), err)
 	}
 	after, err := a.used()
 	if err != nil {

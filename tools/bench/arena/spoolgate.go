@@ -13,6 +13,11 @@ import (
 	"spoolgate/firmware/dataplane"
 )
 
+// Masked is Spoolgate as it is without further configuration: it hides the clients.
+func Masked() Contestant {
+	return Contestant{Name: "Spoolgate masked", Target: VIP, Sticky: true, Masked: true, start: spoolgate("masked")}
+}
+
 // spoolgate is the box's balancerd, with the requirement's own checks.
 func spoolgate(mode string) func(context.Context, *Arena) error {
 	return func(ctx context.Context, a *Arena) error {
@@ -35,7 +40,7 @@ func (a *Arena) configuration(mode string) string {
 	var b strings.Builder
 	for g := range max(a.Groups, 1) {
 		var nodes []string
-		for i, n := range a.nodesOf(g) {
+		for i, n := range a.NodesOf(g) {
 			nodes = append(nodes, fmt.Sprintf("{ name = \"N%d\", address = %q }", i+1, n))
 		}
 		fmt.Fprintf(&b, "[[group]]\nname = \"g%d\"\nvirtual_address = %q\nmode = %q\nnode = [%s]\n", g+1, Group(g), mode, strings.Join(nodes, ", "))
@@ -43,7 +48,8 @@ func (a *Arena) configuration(mode string) string {
 	return b.String()
 }
 
-func (a *Arena) nodesOf(group int) (nodes []netip.Addr) {
+// NodesOf are the nodes of a group.
+func (a *Arena) NodesOf(group int) (nodes []netip.Addr) {
 	each := a.Nodes / max(a.Groups, 1)
 	for i := range each {
 		nodes = append(nodes, Node(group*each+i))
@@ -58,7 +64,7 @@ func (a *Arena) remember(dir string) error {
 	if err != nil {
 		return err
 	}
-	now, nodes := time.Now(), a.nodesOf(0)
+	now, nodes := time.Now(), a.NodesOf(0)
 	r := dataplane.Record{Written: now}
 	client := netip.MustParseAddr("198.18.1.0")
 	for i := range a.Bindings {

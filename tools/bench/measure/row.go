@@ -4,6 +4,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"spoolgate/tools/bench/arena"
 )
@@ -65,7 +66,12 @@ func Round(ctx context.Context, o arena.Options, c arena.Contestant, e Effort, t
 	} {
 		tell(fmt.Sprintf("%s: %s, %s", c.Name, part.name, part.packets))
 		o.Packets = part.packets
-		values, err := within(ctx, o, c, e, part.run)
+		values, err := within(ctx, o, func(a *arena.Arena) ([]Value, error) {
+			if err := a.Start(ctx, c); err != nil {
+				return nil, err
+			}
+			return part.run(ctx, a, c, e)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%s, %s: %w", c.Name, part.name, err)
 		}
@@ -74,8 +80,8 @@ func Round(ctx context.Context, o arena.Options, c arena.Contestant, e Effort, t
 	return all, nil
 }
 
-func within(ctx context.Context, o arena.Options, c arena.Contestant, e Effort,
-	run func(context.Context, *arena.Arena, arena.Contestant, Effort) ([]Value, error)) (_ []Value, err error) {
+// within runs a measurement in a new arena.
+func within(ctx context.Context, o arena.Options, run func(*arena.Arena) ([]Value, error)) (_ []Value, err error) {
 	a, err := arena.New(ctx, o)
 	if err != nil {
 		return nil, err
@@ -85,8 +91,8 @@ func within(ctx context.Context, o arena.Options, c arena.Contestant, e Effort,
 			err = closed
 		}
 	}()
-	if err := a.Start(ctx, c); err != nil {
-		return nil, err
-	}
-	return run(ctx, a, c, e)
+	return run(a)
 }
+
+func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

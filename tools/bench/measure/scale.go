@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -26,53 +27,75 @@ func Settings() []Setting {
 }
 
 // Scale measures a Spoolgate with a setting once.
-func Scale(ctx context.Context, o arena.Options, s Setting, connections int) (all []Value, err error) {
+func Scale(ctx context.Context, o arena.Options, s Setting, connections int) ([]Value, error) {
 	o.Nodes, o.Groups, o.Bindings = s.Nodes, s.Groups, s.Bindings
-	a, err := arena.New(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if closed := a.Close(); err == nil {
-			err = closed
+	return within(ctx, o, func(a *arena.Arena) ([]Value, error) {
+		c := arena.Masked()
+		start := time.Now()
+		if err := a.Start(ctx, c); err != nil {
+			return nil, err
 		}
-	}()
-	c := spoolgateMasked()
-	start := time.Now()
-	if err := a.Start(ctx, c); err != nil {
-		return nil, err
-	}
-	all = append(all, Value{Row{"start to the first connection", "ms", false}, ms(time.Since(start))})
-	box := a.Box()
-	snapshot, err := box.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if got := snapshot.Groups[0].Clients; got < s.Bindings {
-		return nil, fmt.Errorf("%d of %d bindings were remembered", got, s.Bindings)
-	}
-	run := load.Short{To: c.Target, Ports: arena.AskPorts, Clients: known, Count: known, Concurrency: 16}
-	for _, who := range []string{"", "known clients", "new clients"} {
-		// Beyond the addresses that are bound already.
-		run.First = load.Clients - known - connections
-		if who == "new clients" {
-			run.First, run.Clients = run.First-connections, connections
+		began := Value{Row{"start to the first connection", "ms", false}, ms(time.Since(start))}
+		if err := whole(ctx, a); err != nil {
+			return nil, err
 		}
-		var got load.Answers
-		used, err := a.Load(ctx, "short", run, &got)
+		costs, err := cost(ctx, a, c, connections)
 		if err != nil {
 			return nil, err
 		}
-		if got.Done != run.Count || got.Split > 0 {
-			return nil, fmt.Errorf("%d of %d connections were answered, %d clients by two nodes: %v", got.Done, run.Count, got.Split, got.Errors)
+		waits, err := handling(ctx, a)
+		return slices.Concat([]Value{began}, costs, waits), err
+	})
+}
+
+// whole waits until all nodes of the first group serve, and holds what the box
+// remembers against what it was given.
+func whole(ctx context.Context, a *arena.Arena) error {
+	for s, err := range a.Box().Snapshots(ctx) {
+		if err != nil {
+			return err
 		}
-		if run.Count = connections; who == "" {
+		g := s.Groups[0]
+		if slices.ContainsFunc(g.Nodes, func(n api.Node) bool { return !n.Serving }) {
 			continue
 		}
-		all = append(all,
-			Value{Row{"CPU of a connection, " + who, "us", false}, float64(used.All) / float64(time.Microsecond) / float64(got.Done)},
-			Value{Row{"of that the box's processes, " + who, "us", false}, float64(used.Box) / float64(time.Microsecond) / float64(got.Done)})
+		if g.Clients < a.Bindings {
+			return fmt.Errorf("%d of %d bindings were remembered", g.Clients, a.Bindings)
+		}
+		return nil
 	}
+	return context.Cause(ctx)
+}
+
+// cost is that of a connection.
+func cost(ctx context.Context, a *arena.Arena, c arena.Contestant, connections int) (all []Value, _ error) {
+	// Beyond the addresses that are bound already.
+	run := load.Short{To: c.Target, Ports: arena.AskPorts, First: load.Clients - known - connections, Clients: known, Count: known, Concurrency: 16}
+	if _, _, err := ask(ctx, a, c, run); err != nil {
+		return nil, err
+	}
+	run.Count = connections
+	fresh := run
+	fresh.First, fresh.Clients = run.First-connections, connections
+	for _, of := range []struct {
+		who string
+		run load.Short
+	}{{"known clients", run}, {"new clients", fresh}} {
+		got, used, err := ask(ctx, a, c, of.run)
+		if err != nil {
+			return nil, err
+		}
+		each := float64(got.Done)
+		all = append(all,
+			Value{Row{"CPU of a connection, " + of.who, "us", false}, us(used.All) / each},
+			Value{Row{"of that the box's processes, " + of.who, "us", false}, us(used.Box) / each})
+	}
+	return all, nil
+}
+
+// handling is how long people wait for the box, and what it takes.
+func handling(ctx context.Context, a *arena.Arena) ([]Value, error) {
+	box := a.Box()
 	search, err := timed(20, func() error {
 		_, err := box.Clients(ctx, "198.18.1.77")
 		return err
@@ -91,13 +114,12 @@ func Scale(ctx context.Context, o arena.Options, s Setting, connections int) (al
 	if err != nil {
 		return nil, err
 	}
-	return append(all,
-		Value{Row{"search of an MFD (who)", "ms", false}, ms(search)},
-		Value{Row{"a node leaves: until nobody goes there", "ms", false}, ms(leave)},
-		Value{Row{"memory of balancerd", "MiB", false}, float64(m.Box) / (1 << 20)}), nil
+	return []Value{
+		{Row{"search of an MFD (who)", "ms", false}, ms(search)},
+		{Row{"a node leaves: until nobody goes there", "ms", false}, ms(leave)},
+		{Row{"memory of balancerd", "MiB", false}, float64(m.Box) / (1 << 20)},
+	}, nil
 }
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // timed is the mean of so many times.
 func timed(times int, do func() error) (time.Duration, error) {
@@ -108,13 +130,4 @@ func timed(times int, do func() error) (time.Duration, error) {
 		}
 	}
 	return time.Since(start) / time.Duration(times), nil
-}
-
-func spoolgateMasked() arena.Contestant {
-	for _, c := range arena.Contestants() {
-		if c.Name == "Spoolgate masked" {
-			return c
-		}
-	}
-	panic("there is no Spoolgate among the contestants")
 }

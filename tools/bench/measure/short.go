@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"spoolgate/tools/bench/arena"
 	"spoolgate/tools/bench/load"
@@ -43,7 +42,6 @@ func shortRun(ctx context.Context, a *arena.Arena, c arena.Contestant, s load.Sh
 	if err != nil {
 		return nil, err
 	}
-	us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	each := float64(got.Done)
 	return []Value{
 		{Row{"connections, " + who, "1/s", true}, each / got.Elapsed.Seconds()},
@@ -71,8 +69,8 @@ func ask(ctx context.Context, a *arena.Arena, c arena.Contestant, s load.Short) 
 		return got, used, fmt.Errorf("%d of %d connections were answered: %v", got.Done, s.Count, got.Errors)
 	case c.Sticky && got.Split > 0:
 		return got, used, fmt.Errorf("%d clients were answered by two nodes", got.Split)
-	case c.Sticky && len(got.Nodes) != a.Nodes:
-		return got, used, fmt.Errorf("of %d nodes these answered: %v", a.Nodes, got.Nodes)
+	case c.Sticky && len(got.Nodes) != len(a.NodesOf(0)):
+		return got, used, fmt.Errorf("of %d nodes these answered: %v", len(a.NodesOf(0)), got.Nodes)
 	case c.Masked && got.Seen != 1:
 		return got, used, fmt.Errorf("the nodes saw %d addresses", got.Seen)
 	case !c.Masked && got.Seen != min(s.Clients, s.Count):
