@@ -192,46 +192,6 @@ const (
 	clearA  = "clear 1 warning Node A of group print is Down"
 )
 
-// ACCEPTANCE B9: a node that flaps every 20 s for 10 minutes. It answers and falls
-// silent, and never for so long that it serves.
-func TestFlapWithinTheUpDelayBecomesADigest(t *testing.T) {
-	s := tell(t)
-	for range 30 {
-		s.node("A", api.Down).pass(10*time.Second).node("A", api.Starting).pass(10 * time.Second)
-	}
-	s.want(downA, digestA, digestA)
-	if i := s.open(1)[0]; i.Times != 30 {
-		t.Errorf("it came %d times", i.Times)
-	}
-	s.pass(3*time.Minute).node("A", api.Up).pass(5*time.Minute).want(downA, digestA, digestA).open(1)
-	s.pass(time.Hour).want(downA, digestA, digestA, clearA).open(0)
-}
-
-// A node that serves in between was told to be well again: that it is not is told at
-// once, and then only now and then.
-func TestFlapBeyondTheUpDelayBecomesADigest(t *testing.T) {
-	s := tell(t)
-	for range 30 {
-		s.node("A", api.Down).pass(10*time.Second).node("A", api.Up).pass(10 * time.Second)
-	}
-	s.want(downA, clearA, digestA, digestA).pass(time.Hour).want(downA, clearA, digestA, digestA, clearA).open(0)
-	s.pass(time.Hour).node("A", api.Down)
-	if i := s.open(1)[0]; i.ID != 2 || i.Times != 1 {
-		t.Errorf("hours later it is told as %+v", i)
-	}
-}
-
-// A node that came back once and died again is Down: there is nothing to sum up.
-func TestSecondDeathIsToldOnceHoweverLongItLasts(t *testing.T) {
-	tell(t).node("A", api.Down).node("A", api.Up).pass(time.Minute).node("A", api.Down).pass(48*time.Hour).
-		want(downA, clearA, digestA)
-}
-
-func TestServerThatStumblesOnceWhileItStartsDoesNotFlap(t *testing.T) {
-	tell(t).node("A", api.Down).pass(time.Minute).node("A", api.Starting).pass(20*time.Second).node("A", api.Down).pass(time.Minute).
-		node("A", api.Starting).pass(3*time.Minute).node("A", api.Up).pass(time.Second).want(downA, clearA)
-}
-
 func TestRestartOfADaemonEndsByItself(t *testing.T) {
 	s := tell(t)
 	for range 3 {
@@ -285,39 +245,6 @@ func TestLesserEventOfTheSameKindEndsATrouble(t *testing.T) {
 		"begin 3 warning The PTR record is missing", "clear 3 warning The PTR record is missing").open(0)
 }
 
-func TestRestartOfTheBalancerGoesOnWithWhatIsTrue(t *testing.T) {
-	s := tell(t)
-	var kept []api.Report
-	for _, ev := range []api.Event{
-		{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"},
-		{Kind: event.KernelFault, Severity: event.Alert, Text: "refused"},
-	} {
-		kept = append(kept, s.book.Take(ev, s.now))
-	}
-	s.book, s.told = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 2}, s.now), nil
-	s.open(2)
-	// The node is still Down, which is the same incident; of the kernel nothing more is heard.
-	s.node("A", api.Down).pass(5 * time.Minute).want("clear 2 alert The kernel does not do what this box wants of it")
-	s.node("B", api.Down)
-	if open := s.open(2); open[1].ID != 3 || open[0].Node != "A" {
-		t.Errorf("%+v", open)
-	}
-	s.note(s.book.Keep(func(_, node string) bool { return node != "B" }, s.now)...)
-	if open := s.open(1); open[0].Node != "A" {
-		t.Errorf("after B was taken out of the configuration: %+v", open)
-	}
-}
-
-// A node that is Starting is on its way back from the same trouble, however long that
-// takes.
-func TestNodeThatIsHeldBackOverARestartKeepsItsIncident(t *testing.T) {
-	s := tell(t)
-	kept := []api.Report{s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now)}
-	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
-	s.node("A", api.Starting).pass(24 * time.Minute).open(1)
-	s.node("A", api.Up).open(0)
-}
-
 // A trouble that no event ends is over by itself, as one of a cut that failed, unless
 // a lasting one of the same kind came on top of it.
 func TestTroubleThatNoEventEndsIsOverByItself(t *testing.T) {
@@ -331,31 +258,6 @@ func TestTroubleThatNoEventEndsIsOverByItself(t *testing.T) {
 	fault.Once = false
 	s.take(fault).pass(time.Hour).open(1)
 	s.take(api.Event{Kind: event.KernelFault, Severity: event.Notice, Text: "takes changes again"}).open(0)
-}
-
-// The balancer is started anew while the box suspects itself, and never learns that it
-// was so.
-func TestSuspicionOfBeforeARestartExplainsNothingAndEnds(t *testing.T) {
-	s := tell(t)
-	kept := []api.Report{s.book.Take(api.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Text: "it is probably this box"}, s.now)}
-	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 101}, s.now)
-	s.node("A", api.Down).pass(3 * time.Minute)
-	s.want("begin 102 warning Node A of group print is Down", "clear 1 alert This box reaches none of its nodes")
-}
-
-// A journal may have lost the end of one incident and kept the next one of its kind.
-func TestIncidentWhoseEndWasLostIsTold(t *testing.T) {
-	s := tell(t)
-	first := s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now)
-	second := first
-	i := *first.Incident
-	i.ID = 2
-	second.Incident = &i
-	s.book = NewBook(DefaultPace(), event.History{Reports: []api.Report{second}, Open: []api.Incident{*first.Incident, i}}, s.now)
-	s.pass(time.Second).want(clearA)
-	if open := s.open(1); open[0].ID != 2 {
-		t.Errorf("%+v", open)
-	}
 }
 
 func TestEvidenceIsBounded(t *testing.T) {

@@ -1,0 +1,67 @@
+package incident
+
+import (
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/event"
+)
+
+func TestRestartOfTheBalancerGoesOnWithWhatIsTrue(t *testing.T) {
+	s := tell(t)
+	var kept []api.Report
+	for _, ev := range []api.Event{
+		{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"},
+		{Kind: event.KernelFault, Severity: event.Alert, Text: "refused"},
+	} {
+		kept = append(kept, s.book.Take(ev, s.now))
+	}
+	s.book, s.told = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 2}, s.now), nil
+	s.open(2)
+	// The node is still Down, which is the same incident; of the kernel nothing more is heard.
+	s.node("A", api.Down).pass(5 * time.Minute).want("clear 2 alert The kernel does not do what this box wants of it")
+	s.node("B", api.Down)
+	if open := s.open(2); open[1].ID != 3 || open[0].Node != "A" {
+		t.Errorf("%+v", open)
+	}
+	s.note(s.book.Keep(func(_, node string) bool { return node != "B" }, s.now)...)
+	if open := s.open(1); open[0].Node != "A" {
+		t.Errorf("after B was taken out of the configuration: %+v", open)
+	}
+}
+
+// A node that is Starting is on its way back from the same trouble, however long that
+// takes.
+func TestNodeThatIsHeldBackOverARestartKeepsItsIncident(t *testing.T) {
+	s := tell(t)
+	kept := []api.Report{s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now)}
+	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
+	s.node("A", api.Starting).pass(24 * time.Minute).open(1)
+	s.node("A", api.Up).open(0)
+}
+
+// The balancer is started anew while the box suspects itself, and never learns that it
+// was so.
+func TestSuspicionOfBeforeARestartExplainsNothingAndEnds(t *testing.T) {
+	s := tell(t)
+	kept := []api.Report{s.book.Take(api.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Text: "it is probably this box"}, s.now)}
+	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 101}, s.now)
+	s.node("A", api.Down).pass(3 * time.Minute)
+	s.want("begin 102 warning Node A of group print is Down", "clear 1 alert This box reaches none of its nodes")
+}
+
+// A journal may have lost the end of one incident and kept the next one of its kind.
+func TestIncidentWhoseEndWasLostIsTold(t *testing.T) {
+	s := tell(t)
+	first := s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now)
+	second := first
+	i := *first.Incident
+	i.ID = 2
+	second.Incident = &i
+	s.book = NewBook(DefaultPace(), event.History{Reports: []api.Report{second}, Open: []api.Incident{*first.Incident, i}}, s.now)
+	s.pass(time.Second).want(clearA)
+	if open := s.open(1); open[0].ID != 2 {
+		t.Errorf("%+v", open)
+	}
+}

@@ -1,0 +1,74 @@
+package flight
+
+import (
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/tools/lab/netns"
+)
+
+func TestNodeThatDoesNotTakeOurResetIsStubborn(t *testing.T) {
+	b := newBench(t)
+	b.listen(ts)
+	b.answered(nodeIP4, ts)
+	b.probe(10, nodeIP4, ts)
+	if _, repeats := b.recorder.Flights(nodeIP4); repeats != 0 || len(b.recorder.Stubborn()) != 0 {
+		t.Fatalf("an obedient node: %d repetitions", repeats)
+	}
+	b.Shell(b.node, "nft 'table inet deaf { chain in { type filter hook prerouting priority -400; tcp dport 5022 tcp flags & rst != 0 drop; }; }'")
+	b.probe(30, nodeIP4, ts)
+	b.await("repetitions", func(flights []api.Flight, repeats uint64) bool {
+		repeated, sum := 0, 0
+		for _, f := range flights {
+			sum += f.Repeats
+			if f.Repeats > 0 {
+				repeated++
+			}
+		}
+		if uint64(sum) != repeats {
+			t.Errorf("%d repetitions of the node, %d of its flights", repeats, sum)
+		}
+		return repeated == 30
+	})
+	if got := b.recorder.Stubborn(); len(got) != 1 || got[0] != nodeIP4 || b.recorder.Repeats()[nodeIP4] < 30 {
+		t.Errorf("stubborn: %v, repetitions %v", got, b.recorder.Repeats())
+	}
+}
+
+func TestLossOnTheWireMakesNoNodeStubborn(t *testing.T) {
+	b := newBench(t)
+	ports := make([]uint16, 60)
+	for i := range ports {
+		ports[i] = uint16(20000 + i)
+	}
+	b.listen(ports...)
+	b.answered(nodeIP4, ports[0])
+	for _, n := range []*netns.Namespace{b.box, b.node} {
+		b.Shell(n, "nft 'table inet loss { chain in { type filter hook prerouting priority -400; tcp flags & (syn | ack | rst) != 0 numgen random mod 100 < 20 drop; }; }'")
+	}
+	begin := time.Now()
+	done := make(chan api.Probe)
+	for _, port := range ports {
+		go func() { done <- b.probe(1, nodeIP4, port) }()
+	}
+	open := 0
+	for range ports {
+		if (<-done).Outcome == api.Open {
+			open++
+		}
+	}
+	flights, repeats := b.recorder.Flights(nodeIP4)
+	whole := 0
+	for _, f := range flights {
+		if f.Time.After(begin) && f.Outcome == api.Open && f.SYN.Before(f.SYNACK) && f.SYNACK.Before(f.RST) {
+			whole++
+		}
+	}
+	if whole != open || open < len(ports)/2 {
+		t.Errorf("%d of %d open probes have their three packets", whole, open)
+	}
+	if got := b.recorder.Stubborn(); len(got) != 0 {
+		t.Errorf("stubborn for loss: %v, %d repetitions", got, repeats)
+	}
+}
