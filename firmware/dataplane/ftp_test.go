@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/config"
+	"spoolgate/tools/lab/vsftpd"
 )
 
 // vsftpd starts the real server on a node, with a directory of its own and extra
@@ -26,35 +28,19 @@ import (
 func (s *site) vsftpd(node int, passive config.PortRange, extra ...string) {
 	s.t.Helper()
 	dir := s.t.TempDir()
-	s.must(os.Chmod(dir, 0o755))
 	s.must(os.Chmod(filepath.Dir(dir), 0o755))
-	upload := filepath.Join(dir, "upload")
-	s.must(os.Mkdir(upload, 0o777))
-	s.must(os.Chmod(upload, 0o777))
-	conf := filepath.Join(s.t.TempDir(), "vsftpd.conf")
-	lines := []string{
-		"listen=YES", "background=NO", "anonymous_enable=YES", "no_anon_password=YES", "write_enable=YES", "ftp_username=daemon",
-		"anon_upload_enable=YES", "anon_umask=022", "anon_root=" + dir, "seccomp_sandbox=NO", "isolate_network=NO", "connect_from_port_20=NO",
-		"secure_chroot_dir=" + s.t.TempDir(), "listen_address=" + nodeAddr(node).String(), fmt.Sprintf("ftpd_banner=node %d", node),
-	}
-	lines = append(lines, extra...)
+	lines := append([]string{"listen_address=" + nodeAddr(node).String(), fmt.Sprintf("ftpd_banner=node %d", node)}, extra...)
 	if !passive.IsZero() {
 		lines = append(lines, fmt.Sprintf("pasv_min_port=%d", passive.First), fmt.Sprintf("pasv_max_port=%d", passive.Last))
 	}
-	s.must(os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	conf, _, err := vsftpd.Configure(dir, lines...)
+	s.must(err)
 	cmd := exec.Command("vsftpd", conf)
 	s.must(s.nodes[node-1].Start(cmd))
 	s.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	if !within(5*time.Second, func() bool {
-		conn, err := s.nodes[node-1].Dial(s.t.Context(), nodeAddr(node), netip.AddrPortFrom(nodeAddr(node), 21))
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	}) {
-		s.t.Fatal("vsftpd does not answer")
-	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+	defer cancel()
+	s.must(vsftpd.Await(ctx, s.nodes[node-1], nodeAddr(node)))
 }
 
 // session is an FTP client that goes where the 227 reply says; common ones

@@ -2,10 +2,10 @@ package acceptance
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,11 +13,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"spoolgate/tools/lab/mfd"
 	"spoolgate/tools/lab/node"
 	"spoolgate/tools/lab/site"
+	"spoolgate/tools/lab/vsftpd"
 )
 
 // E21: 20 MFDs at once send scans by FTP and fetch them again, by PASV and EPSV,
@@ -79,33 +79,17 @@ func TestCurlAndVsftpdAgreeThroughTheBox(t *testing.T) {
 func (p *place) vsftpd(i int, extra ...string) (stop func()) {
 	p.Helper()
 	dir := p.TempDir()
-	upload := filepath.Join(dir, "upload")
-	p.must(os.Mkdir(upload, 0o777))
-	for path, mode := range map[string]os.FileMode{filepath.Dir(dir): 0o755, dir: 0o755, upload: 0o777} {
-		p.must(os.Chmod(path, mode))
-	}
-	conf := filepath.Join(p.TempDir(), "vsftpd.conf")
-	lines := []string{
-		"listen=YES", "background=NO", "anonymous_enable=YES", "no_anon_password=YES", "write_enable=YES", "ftp_username=daemon",
-		"anon_upload_enable=YES", "anon_umask=022", "anon_root=" + dir, "seccomp_sandbox=NO", "isolate_network=NO", "connect_from_port_20=NO",
-		"secure_chroot_dir=" + p.TempDir(), "listen_address=" + p.NodeAddress(i).String(), "ftpd_banner=vsftpd",
-	}
-	lines = append(lines, extra...)
-	p.must(os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	p.must(os.Chmod(filepath.Dir(dir), 0o755))
+	conf, _, err := vsftpd.Configure(dir, append([]string{"listen_address=" + p.NodeAddress(i).String(), "ftpd_banner=vsftpd"}, extra...)...)
+	p.must(err)
 	cmd := exec.Command("vsftpd", conf)
 	p.must(p.Nodes[i].Namespace.Start(cmd))
 	stop = sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })
 	p.Cleanup(stop)
-	for end := time.Now().Add(within); ; <-time.After(10 * time.Millisecond) {
-		c, err := p.Nodes[i].Namespace.Dial(p.Context(), p.NodeAddress(i), netip.AddrPortFrom(p.NodeAddress(i), node.FTP))
-		if err == nil {
-			c.Close()
-			return stop
-		}
-		if time.Now().After(end) {
-			p.Fatal(err)
-		}
-	}
+	ctx, cancel := context.WithTimeout(p.Context(), within)
+	defer cancel()
+	p.must(vsftpd.Await(ctx, p.Nodes[i].Namespace, p.NodeAddress(i)))
+	return stop
 }
 
 // E22: commands in lower case.
