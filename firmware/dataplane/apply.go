@@ -60,7 +60,7 @@ func (t *Table) Apply(l Layout) error {
 		return fmt.Errorf("apply layout: %w", err)
 	}
 	before := t.there
-	t.there, t.spoilt = next, false
+	t.there, t.newcomers, t.spoilt = next, l.Newcomers, false
 	return t.settleBindings(before)
 }
 
@@ -73,7 +73,7 @@ func (t *Table) write(l Layout, next kernel) error {
 	for _, g := range l.Groups {
 		t.nft.AddChain(&nftables.Chain{Table: t.table, Name: dealChain(g.VirtualAddress)})
 	}
-	for _, c := range commonChains(t.family, t.sets) {
+	for _, c := range commonChains(t.family, t.sets, l.Newcomers) {
 		t.writeChain(c, c.Name != localPorts)
 	}
 	for _, g := range l.Groups {
@@ -94,7 +94,7 @@ func (t *Table) write(l Layout, next kernel) error {
 		if _, stays := next.groups[vip]; stays {
 			continue
 		}
-		for _, name := range []string{groupChain(vip), pickChain(vip), windowChain(vip), dealChain(vip)} {
+		for _, name := range []string{groupChain(vip), pickChain(vip), newChain(vip), windowChain(vip), dealChain(vip)} {
 			c := &nftables.Chain{Table: t.table, Name: name}
 			t.nft.FlushChain(c)
 			t.nft.DelChain(c)
@@ -114,6 +114,7 @@ func (t *Table) writeSets() error {
 				return fmt.Errorf("set %s: %w", s.Name, err)
 			}
 		}
+		t.addCounters()
 		t.nft.AddObj(&nftables.NamedObj{Table: t.table, Name: ftpHelper, Type: nftables.ObjTypeCtHelper,
 			Obj: &expr.CtHelper{Name: "ftp", L3Proto: t.family.l3, L4Proto: unix.IPPROTO_TCP}})
 	}
@@ -129,8 +130,8 @@ func (t *Table) writeElements(l Layout, next kernel) error {
 		want[t.sets.waiting] = append(want[t.sets.waiting], markElement(mark))
 	}
 	for _, s := range t.sets.all() {
-		if s == t.sets.clients {
-			continue
+		if s.HasTimeout {
+			continue // they are not the layout's
 		}
 		var is []nftables.SetElement
 		if t.there.exists {
@@ -171,6 +172,7 @@ func (t *Table) writeGroup(g Group, source Mark) error {
 			return fmt.Errorf("FTP ports of %s: %w", g.VirtualAddress, err)
 		}
 	}
+	t.writeChain(plainChain(newChain(g.VirtualAddress), t.family.newRules(t.sets, g)...), true)
 	t.writeChain(plainChain(pickChain(g.VirtualAddress), t.family.pickRules(t.sets, g, source, ftp)...), true)
 	t.writeChain(plainChain(groupChain(g.VirtualAddress), groupRules(g)...), true)
 	t.writeChain(plainChain(windowChain(g.VirtualAddress), t.family.windowRules(t.sets, g)...), true)

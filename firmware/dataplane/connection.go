@@ -40,6 +40,7 @@ const (
 
 	statusExpected  = 1 << 0
 	statusSeenReply = 1 << 1
+	statusAssured   = 1 << 2
 
 	tcpEstablished = 3
 	tcpLastACK     = 6

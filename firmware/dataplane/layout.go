@@ -24,6 +24,9 @@ const (
 // Layout is what the kernel is to do; Table.Apply makes it so.
 type Layout struct {
 	Groups []Group
+	// Newcomers is how many unknown clients are let in a second, all groups together;
+	// 20,000 at once. 0 is all of them.
+	Newcomers int
 }
 
 // Group is a virtual address and what the kernel does for it.
@@ -73,7 +76,8 @@ func (l Layout) plain() Layout {
 		g.Nodes = nodes
 		groups[i] = g
 	}
-	return Layout{groups}
+	l.Groups = groups
+	return l
 }
 
 func (l Layout) check() error {

@@ -145,7 +145,7 @@ func TestRestartAndReloadUnderTrafficLoseNothing(t *testing.T) {
 			}
 		}
 		g := group(2 + i%2) // node 3 comes and goes
-		s.must(s.table.Apply(Layout{[]Group{g}}))
+		s.must(s.table.Apply(Layout{Groups: []Group{g}}))
 	}
 	cancel()
 	wg.Wait()
@@ -196,7 +196,7 @@ func TestALargeSiteWorks(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("%d bindings, want %d", len(got), len(want))
 	}
-	s.must(s.table.Apply(Layout{groups}))
+	s.must(s.table.Apply(Layout{Groups: groups}))
 }
 
 func greetSocket(fd int) (*visit, error) {

@@ -17,6 +17,7 @@ const ftpHelper = "ftp"
 // Names of a group's chains. nft takes no colons in a name.
 func groupChain(vip netip.Addr) string  { return chainName("group-", vip) }
 func pickChain(vip netip.Addr) string   { return chainName("pick-", vip) }
+func newChain(vip netip.Addr) string    { return chainName("new-", vip) }
 func dealChain(vip netip.Addr) string   { return chainName("deal-", vip) }
 func windowChain(vip netip.Addr) string { return chainName("window-", vip) }
 
@@ -40,7 +41,7 @@ func hook(name string, kind nftables.ChainType, at *nftables.ChainHook, priority
 
 // commonChains are the chains that every packet passes, whatever the groups.
 // The order is that of creation: a chain comes after those it jumps to.
-func commonChains(f family, s sets) []chain {
+func commonChains(f family, s sets, newcomers int) []chain {
 	destination := f.load(f.destination, regKey)
 	return []chain{
 		// The place of what listens on the virtual address itself. Apply leaves
@@ -64,6 +65,7 @@ func commonChains(f family, s sets) []chain {
 			sum(loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up),
 				f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(dynsetDelete, s.clients, 0)),
 			sum(loadCt(expr.CtKeyMARK, regKey), setMark())),
+		plainChain("newcomer", f.newcomerRules(s, newcomers)...),
 		// Both ends are done, or one has reset. What the kernel forgets later is told
 		// only of connections that carried something to remember.
 		plainChain("over",
@@ -157,14 +159,13 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		// it for want of an answer. The label changes once, and its change is the
 		// event that tells of it: who is answered costs nothing.
 		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
+		sum(f.packetClient(), in(s.limited), loadCt(expr.CtKeyMARK, regKey), equal(native(0)), tally(countOverLimit), reset()),
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),
-		sum(noMark(), jump(dealChain(g.VirtualAddress))),
-		sum(noMark(), f.load(f.destination, regKey), through(s.spare), setMark()),
-		sum(isTCP(), noMark(), reset()),
-		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("forget")),
-		sum(f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity)),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)),
+			f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity)),
+		sum(noMark(), jump(newChain(g.VirtualAddress))),
 		// Read back: update does not overwrite, so whoever came first decides.
 		// Without it 3 to 8 of 240 clients that opened 17 ports at once were split.
 		sum(f.packetClient(), through(s.clients), setMark()),

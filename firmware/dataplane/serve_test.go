@@ -71,7 +71,7 @@ func TestNewClientsAreDealtInTheOrderOfThePlan(t *testing.T) {
 	for i := range 8 {
 		switch i {
 		case 3: // a layout applied again keeps the plan and its place
-			s.must(s.table.Apply(Layout{[]Group{group(3)}}))
+			s.must(s.table.Apply(Layout{Groups: []Group{group(3)}}))
 		case 5: // a plan given again begins anew
 			s.deal(plan...)
 			next = 0

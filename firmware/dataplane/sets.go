@@ -10,9 +10,13 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// maxClients bounds the clients map. The kernel's default would be 65,535,
-// and a client that finds the map full is dealt anew at each connection.
-const maxClients = 1 << 18
+// MaxBindings is how many clients shall be bound: beyond it Admit turns away who is
+// new. The map itself is larger, for clients that change nodes: the kernel clears the
+// place of an old binding once a second. What finds it full is refused.
+const (
+	MaxBindings = 1 << 18
+	maxClients  = MaxBindings + 1<<16
+)
 
 // elementsPerMessage keeps a list of elements below the 64 KiB of a netlink
 // attribute.
@@ -35,6 +39,8 @@ type sets struct {
 	spare   *nftables.Set // VIP -> mark, for a first packet that finds no plan
 	groups  *nftables.Set // VIP -> chain of first packets
 	windows *nftables.Set // VIP -> chain that starts the window anew
+	limited *nftables.Set // VIP . client: has too many connections, gets no more
+	asked   *nftables.Set // VIP . client: a newcomer that was not let in
 }
 
 func newSets(table *nftables.Table, f family) sets {
@@ -63,7 +69,11 @@ func newSets(table *nftables.Table, f family) sets {
 		spare:   named("spare", f.addr, nftables.TypeMark),
 		groups:  named("groups", f.addr, nftables.TypeVerdict),
 		windows: named("windows", f.addr, nftables.TypeVerdict),
+		limited: set("limited", pair(f.addr, f.addr)),
+		asked:   set("asked", pair(f.addr, f.addr)),
 	}
+	s.limited.HasTimeout, s.limited.Size = true, maxLimited
+	s.asked.Dynamic, s.asked.HasTimeout, s.asked.Size = true, true, maxAsked
 	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
 	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.same, s.sources} {
 		m.KeyByteOrder = binaryutil.NativeEndian
@@ -72,7 +82,7 @@ func newSets(table *nftables.Table, f family) sets {
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
@@ -93,8 +103,8 @@ func addressElement(addrs ...netip.Addr) nftables.SetElement {
 	return nftables.SetElement{Key: key}
 }
 
-// wanted is what the sets hold for a layout. The clients are the kernel's own,
-// up belongs to Change, and waiting to Wait.
+// wanted is what the sets hold for a layout. The clients and who asked are
+// the kernel's own, up belongs to Change, waiting to Wait, and limited to Limit.
 func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement {
 	want := map[*nftables.Set][]nftables.SetElement{}
 	add := func(set *nftables.Set, e nftables.SetElement) { want[set] = append(want[set], e) }

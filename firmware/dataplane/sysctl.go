@@ -21,6 +21,14 @@ const givesUp = 16 * time.Minute
 // RST.
 const closedTimeout = 10 * time.Second
 
+// unansweredTimeout is how long the kernel remembers a first packet without an
+// answer, halfOpenTimeout one whose answer is not confirmed; each repetition begins
+// it anew. The kernel's own are 2 minutes and 1.
+const (
+	unansweredTimeout = 40 * time.Second
+	halfOpenTimeout   = 20 * time.Second
+)
+
 // prepareKernel sets what the rules rely on, in the calling thread's network
 // namespace, and returns the open sysctls of timeouts. Settings of interfaces
 // (redirects, ARP, rp_filter) belong to package network.
@@ -43,6 +51,10 @@ func prepareKernel() (*timeouts, error) {
 		{"netfilter/nf_conntrack_timestamp", "1"},
 		// Entries of closed connections hold source ports of masked groups.
 		{"netfilter/nf_conntrack_tcp_timeout_time_wait", strconv.Itoa(int(closedTimeout.Seconds()))},
+		// First packets that nobody follows up hold an entry each, and a source port of
+		// masked groups. TCP repeats itself within these times.
+		{"netfilter/nf_conntrack_tcp_timeout_syn_sent", strconv.Itoa(int(unansweredTimeout.Seconds()))},
+		{"netfilter/nf_conntrack_tcp_timeout_syn_recv", strconv.Itoa(int(halfOpenTimeout.Seconds()))},
 		{"netfilter/nf_conntrack_tcp_timeout_max_retrans", strconv.Itoa(int(givesUp.Seconds()))},
 		{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", strconv.Itoa(int(givesUp.Seconds()))},
 		{"netfilter/nf_conntrack_tcp_timeout_close", strconv.Itoa(int(closedTimeout.Seconds()))},

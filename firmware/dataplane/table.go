@@ -51,7 +51,8 @@ type Table struct {
 	timeouts  *timeouts
 	alone     net.Listener
 
-	there kernel
+	there     kernel
+	newcomers int // as of the last Apply
 	// What Check knows: the number of the last change in the kernel that was ours,
 	// whether somebody else has made one, and whether that left a table that must
 	// be made anew.

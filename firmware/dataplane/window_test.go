@@ -143,7 +143,7 @@ func TestChangeOfTheAffinityLosesNoBinding(t *testing.T) {
 	} {
 		g := group(2)
 		g.Affinity = step.affinity
-		s.must(s.table.Apply(Layout{[]Group{g}}))
+		s.must(s.table.Apply(Layout{Groups: []Group{g}}))
 		for i, want := range []time.Duration{step.first, step.second} {
 			if left := s.left(printer(i)); left > want || left < want-10*time.Second {
 				t.Errorf("affinity %s: client %d has %s left, want %s", step.affinity, i, left, want)
@@ -156,7 +156,7 @@ func TestANodeThatLeavesTheLayoutTakesItsBindingsAlong(t *testing.T) {
 	s := newSite(t)
 	s.serve(group(2))
 	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, time.Hour}, {vip, printer(1), 2, time.Hour}}))
-	s.must(s.table.Apply(Layout{[]Group{group(1)}}))
+	s.must(s.table.Apply(Layout{Groups: []Group{group(1)}}))
 	if b, ok := s.binding(printer(1)); ok {
 		t.Errorf("bound to a node that is gone: %+v", b)
 	}
@@ -170,7 +170,7 @@ func TestANodeThatLeavesTheLayoutTakesItsBindingsAlong(t *testing.T) {
 	}
 	g := group(1)
 	g.Nodes[0].Address = nodeAddr(3)
-	if s.table.Apply(Layout{[]Group{g}}) == nil {
+	if s.table.Apply(Layout{Groups: []Group{g}}) == nil {
 		t.Error("mark 1 became another machine, with its bindings")
 	}
 }
