@@ -37,7 +37,7 @@ func TestBootGoesInAnOrderInWhichEachPhaseFindsWhatItNeeds(t *testing.T) {
 		}
 	}
 	for _, order := range [][2]string{
-		{"mount", "log"}, {"board", "modules"}, {"modules", "watchdog"}, {"modules", "lamp"}, {"data", "factory reset"}, {"factory reset", "last end"}, {"factory reset", "folders"}, {"modules", "data"},
+		{"mount", "log"}, {"board", "modules"}, {"modules", "watchdog"}, {"modules", "lamp"}, {"data", "factory reset"}, {"factory reset", "last end"}, {"factory reset", "folders"}, {"modules", "data"}, {"modules", "kernel settings"},
 		{"modules", "network interfaces"}, {"release", "clock"}, {"data", "clock"}, {"watchdog", "last end"},
 		{"clock", "last end"}, {"data", "folders"}, {"factory reset", "key"}, {"key", "services"}, {"network interfaces", "services"}, {"folders", "services"},
 	} {

@@ -41,6 +41,12 @@ func status(ctx context.Context, c *call) error {
 	if s.Box.Suspicion != "" {
 		fmt.Fprintf(c.out, "It is probably this box: %s\n", s.Box.Suspicion)
 	}
+	for _, o := range s.Overload {
+		fmt.Fprintf(c.out, "Too much for %s: %s\n", ago(s.Time, o.Since), o.Text)
+	}
+	if r := s.Room; r.MostConnections > 0 {
+		fmt.Fprintf(c.out, "In use: %d of %d connections, %d of %d places for MFDs\n", r.Connections, r.MostConnections, r.Bindings, r.MostBindings)
+	}
 	for _, g := range s.Groups {
 		fmt.Fprintf(c.out, "\n%s %s, %s, window %s, ports %s: %s, %s\n", g.Name, g.VirtualAddress, g.Mode,
 			time.Duration(g.Affinity), strings.Join(g.Ports, " "), plural(g.Clients, "bound MFD"), plural(g.Connections, "open connection"))

@@ -48,6 +48,9 @@ type Snapshot struct {
 	Time    time.Time `json:"time"`
 	Box     Box       `json:"box"`
 	Groups  []Group   `json:"groups"`
+	Room    Room      `json:"room"`
+	// Overload is what is asked of the box beyond its bounds now, the oldest first.
+	Overload []Overload `json:"overload,omitempty"`
 	// Incidents are those that last, the gravest first.
 	Incidents []Incident `json:"incidents,omitempty"`
 }

@@ -110,9 +110,11 @@ func (g *Group) Opened(a netip.Addr, id NodeID, follows bool, now time.Time) (Mo
 		if why.Cause == FirstContact {
 			why.From = 0
 		}
+		proved := c.proved
 		g.drop(a, c)
 		g.deal(n, now)
 		c = g.bind(a, n, why, now)
+		c.proved = proved
 	}
 	c.lastSeen, c.renewed = g.at(now), g.at(now)
 	g.countHere(c, +1)
@@ -206,6 +208,7 @@ func (g *Group) bind(a netip.Addr, n *node, why Why, now time.Time) *client {
 	c := &client{node: n.ID, why: why, since: at, lastSeen: at, renewed: at}
 	g.clients[a] = c
 	n.bound++
+	c.proved = why.Cause != FirstContact
 	if why.Cause != Remembered {
 		c.young = true
 		n.young++

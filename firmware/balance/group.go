@@ -77,6 +77,7 @@ type client struct {
 	node     NodeID
 	why      Why
 	young    bool
+	proved   bool   // it has had a connection that it confirmed
 	here     int32  // open connections on its node
 	since    moment // bound to this node since
 	lastSeen moment // last open, close or renewal

@@ -22,8 +22,11 @@ type Config struct {
 	Service    Interface // towards MFDs and nodes
 	Management Interface // towards people: web UI, reports
 	Naming     Naming
-	Groups     []Group
-	Report     Report // who is told of what happens
+	// Newcomers is how many MFDs without a binding are let in a second, by all groups
+	// together; 20,000 at once.
+	Newcomers int
+	Groups    []Group
+	Report    Report // who is told of what happens
 	// Plain are the keys of passwords that are not encrypted: a person wrote the
 	// file by hand.
 	Plain []string
@@ -81,6 +84,7 @@ type Group struct {
 	PassivePorts PortRange
 	Checks       Checks
 	Services     Services
+	Limits       ClientLimits
 	Nodes        []Node
 }
 

@@ -32,6 +32,7 @@ func readGroup(s *section, i, of int, limits Limits) Group {
 	g.FTPPorts = readSinglePorts(s, "ftp_ports", []uint16{defaultFTPPort})
 	g.Checks = readChecks(s.table("checks"), limits)
 	g.Services = readServices(s.table("services"), limits)
+	g.Limits = readClientLimits(s.table("limits"))
 	for n, node := range s.tables("node") {
 		g.Nodes = append(g.Nodes, readNode(node, n, g.Services, limits))
 	}

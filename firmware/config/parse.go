@@ -56,6 +56,7 @@ func read(r *report, values map[string]any, limits Limits) Config {
 		Management: readInterface(root.table("management"), true),
 		Naming:     readNaming(root.table("naming"), limits),
 		Report:     readReport(root.table("report")),
+		Newcomers:  readNewcomers(root.table("limits")),
 	}
 	groups := root.tables("group")
 	for i, g := range groups {

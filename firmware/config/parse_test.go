@@ -22,8 +22,9 @@ func TestSmallestFileDefaultsToTheRequirement(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Hostname: "spoolgate",
-		Naming:   Naming{Interval: 5 * time.Minute, TTL: time.Minute, Listen: true},
+		Hostname:  "spoolgate",
+		Naming:    Naming{Interval: 5 * time.Minute, TTL: time.Minute, Listen: true},
+		Newcomers: 500,
 		Groups: []Group{{
 			Name:           "print",
 			VirtualAddress: netip.MustParseAddr("192.0.2.10"),
@@ -35,6 +36,7 @@ func TestSmallestFileDefaultsToTheRequirement(t *testing.T) {
 				Ports: []uint16{5555, 5022}, Interval: 5 * time.Second, Timeout: 2500 * time.Millisecond,
 				Misses: 3, UpDelay: 3 * time.Minute,
 			},
+			Limits: ClientLimits{Connections: 1000},
 			Nodes: []Node{
 				{Name: "A", Address: netip.MustParseAddr("192.0.2.11"), Weight: 1},
 				{Name: "B", Address: netip.MustParseAddr("192.0.2.12"), Weight: 1},

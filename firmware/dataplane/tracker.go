@@ -44,6 +44,9 @@ type Event struct {
 	// False in a Closed event: the node refused, was silent, or its way back does
 	// not lead through the box.
 	Replied bool
+	// Established tells whether the client ever confirmed the answer: it is no address
+	// that somebody made up.
+	Established bool
 	// Refused is of a Closed event: the node answered the first packet with a RST.
 	// A client that takes its own first packet back by a RST looks the same.
 	Refused bool
@@ -239,6 +242,6 @@ func (c *connection) event(kind EventKind) Event {
 	return Event{
 		Kind: kind, ID: c.key(),
 		VirtualAddress: c.original.destination, Port: c.original.destinationPort, Client: c.original.source, Mark: c.mark, SeenAs: c.reply.destination,
-		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0, Refused: kind == Closed && c.refused(),
+		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0, Established: c.status&statusAssured != 0, Refused: kind == Closed && c.refused(),
 	}
 }

@@ -38,6 +38,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 			}
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)
+			if g != nil && ev.Established {
+				g.policy.Prove(ev.Client)
+			}
 			if g != nil {
 				if ev.Replied {
 					g.seen.Answered(ev.Port, g.data(ev.Related, ev.Port), now)

@@ -128,6 +128,7 @@ type Engine struct {
 	stubborn   map[netip.Addr]bool // an event told of them
 	box        judged
 	mistakes   *mistake.Book
+	load       load
 }
 
 // group is one group while it runs.
@@ -213,6 +214,7 @@ func New(opts Options) (*Engine, error) {
 		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},
 		mistakes:  mistake.NewBook(),
+		load:      newLoad(),
 	}
 	e.windows = winservice.NewSchedule(winservice.Way{Source: e.source.find, Absent: health.Absent})
 	e.names = e.newNames()

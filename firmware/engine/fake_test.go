@@ -42,6 +42,9 @@ type fakeKernel struct {
 	slow     func() // what a Refresh takes
 	cutErr   error
 	lost     bool // somebody else removed all of it
+	limited  []dataplane.Caller
+	closed   bool // to newcomers
+	pressure dataplane.Pressure
 }
 
 func newFakeKernel() *fakeKernel {
@@ -135,6 +138,18 @@ func (k *fakeKernel) Cut(marks ...dataplane.Mark) (int, error) {
 	}
 	return 2 * len(marks), nil
 }
+
+func (k *fakeKernel) Limit(callers []dataplane.Caller) error {
+	k.limited = callers
+	return nil
+}
+
+func (k *fakeKernel) Admit(newcomers bool) error {
+	k.closed = !newcomers
+	return nil
+}
+
+func (k *fakeKernel) Pressure() (dataplane.Pressure, error) { return k.pressure, nil }
 
 func (k *fakeKernel) Check() (dataplane.Condition, error) {
 	if k.lost {

@@ -26,6 +26,9 @@ type Kernel interface {
 	Bindings() ([]dataplane.Binding, error)
 	Cut(...dataplane.Mark) (int, error)
 	Check() (dataplane.Condition, error)
+	Limit([]dataplane.Caller) error
+	Admit(newcomers bool) error
+	Pressure() (dataplane.Pressure, error)
 }
 
 // Tracker reads the kernel's connection events; *dataplane.Tracker is the real
@@ -36,7 +39,7 @@ type Tracker interface {
 
 // layout is what the kernel is to do for the configuration.
 func (e *Engine) layout() dataplane.Layout {
-	var l dataplane.Layout
+	l := dataplane.Layout{Newcomers: e.config.Newcomers}
 	for _, g := range e.groups {
 		d := dataplane.Group{
 			VirtualAddress: g.VirtualAddress,

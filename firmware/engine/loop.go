@@ -154,6 +154,7 @@ func (e *Engine) tick() {
 		}
 	}
 	e.guard()
+	e.tickLoad(now)
 	e.tickNames(now)
 	e.tellMoves()
 	e.tellStubborn()

@@ -48,6 +48,7 @@ func (e *Engine) learnOpened(m *member, ev dataplane.Event, now time.Time) {
 	if !bound {
 		return
 	}
+	e.crowded(m.group, ev.Client, c.Open, now)
 	if c.Open >= mistake.Crowd || e.mistakes.Watched(m.group.Name, ev.Client) {
 		e.mistakes.Busy(now, m.place(), ev.Client, c.Open)
 	}

@@ -39,6 +39,7 @@ func (e *Engine) snapshot(version uint64, now time.Time) api.Snapshot {
 		shown.Mistakes = e.mistakesOf(g)
 		s.Groups = append(s.Groups, shown)
 	}
+	s.Room, s.Overload = e.load.room, e.overloads()
 	s.Incidents = e.book.Open()
 	return s
 }

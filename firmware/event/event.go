@@ -28,6 +28,10 @@ const (
 	Resynchronised   = "kernel.resync"     // connection events were lost and counted anew
 	KernelFault      = "kernel.fault"      // the kernel refused a change
 	JournalFault     = "journal.fault"     // who-is-where could not be read or written
+	ClientLimit      = "client.limit"      // an MFD has as many connections as one may have
+	BoxNewcomers     = "box.newcomers"     // more unknown addresses call than are let in
+	BoxBindings      = "box.bindings"      // no room for another MFD, or hardly any
+	BoxConnections   = "box.connections"   // no room for another connection, or hardly any
 	NameForward      = "naming.forward"    // a name does not lead to its address
 	NameReverse      = "naming.reverse"    // an address does not lead to its name
 	NameServers      = "naming.servers"    // the site's name servers do not answer

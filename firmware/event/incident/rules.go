@@ -41,12 +41,18 @@ var rules = map[string]rule{
 	event.NodeStart:        {single: true, do: "Set the up_delay that spoolctl up-delay proposes: MFDs may reach a server that still starts"},
 	event.NodeServices: {within: event.NodeDown, do: "Correct account, password or names under group.services, or the rights of the account on the node; spoolctl services NODE shows what it has. " +
 		"The node serves as long as its ports answer"},
-	event.NameForward:  {do: "Correct the record at the site's name server. MFDs that know the address are served"},
-	event.NameReverse:  {do: "Correct the record at the site's name server: the print system looks the reverse up"},
-	event.NameServers:  {name: "The site's name servers do not answer", do: "Check them, and naming.resolvers or service.dns. MFDs are served meanwhile"},
-	event.KernelFault:  {name: "The kernel does not do what this box wants of it", do: "Nothing, if it ends by itself. Restart the box, and report it, if it lasts"},
-	event.EventsFault:  {name: "This box can't keep on its medium what happens", do: "MFDs are served on. Replace the medium"},
-	event.JournalFault: {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a restart of the box would lose their bindings, and bring drained nodes back into service"},
+	event.ClientLimit: {name: "An MFD has more connections open than one may have", do: "Restart it, or find out which program there opens them. " +
+		"If many MFDs arrive behind the address, set limits.connections of the group higher"},
+	event.BoxNewcomers: {name: "More unknown addresses call than this box lets in", do: "Find the machine that sends them by its MAC address, at the switch. MFDs that are bound are served as ever"},
+	event.BoxBindings: {name: "This box has hardly any room for new MFDs", do: "Look in spoolctl who for addresses that are no MFD's, and find the machine that sends in their name. " +
+		"MFDs that are bound are served as ever"},
+	event.BoxConnections: {name: "This box has hardly any room for new connections", do: "Look in spoolctl who which addresses have many open, and restart what they are. Open connections go on"},
+	event.NameForward:    {do: "Correct the record at the site's name server. MFDs that know the address are served"},
+	event.NameReverse:    {do: "Correct the record at the site's name server: the print system looks the reverse up"},
+	event.NameServers:    {name: "The site's name servers do not answer", do: "Check them, and naming.resolvers or service.dns. MFDs are served meanwhile"},
+	event.KernelFault:    {name: "The kernel does not do what this box wants of it", do: "Nothing, if it ends by itself. Restart the box, and report it, if it lasts"},
+	event.EventsFault:    {name: "This box can't keep on its medium what happens", do: "MFDs are served on. Replace the medium"},
+	event.JournalFault:   {name: "This box can't keep on its medium who is where", do: "MFDs are served on. Replace the medium: a restart of the box would lose their bindings, and bring drained nodes back into service"},
 }
 
 // title is one sentence: what is the matter.

@@ -121,7 +121,7 @@ func (s *Site) Config(extra ...string) string {
 			checks[key] = value
 			continue
 		}
-		if strings.HasPrefix(line, "naming.") {
+		if strings.HasPrefix(line, "naming.") || strings.HasPrefix(line, "limits.newcomers") {
 			top = append(top, line)
 			continue
 		}

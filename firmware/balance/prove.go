@@ -1,0 +1,28 @@
+package balance
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Prove takes note that a client confirmed a connection: its address is not one that
+// somebody made up. One that was bound before the group looked counts as proved.
+func (g *Group) Prove(a netip.Addr) {
+	if c := g.clients[a]; c != nil {
+		c.proved = true
+	}
+}
+
+// Evict forgets the clients that never proved to be there and have nothing open, and
+// returns them: they make room for others. Those that came just now may still do it.
+func (g *Group) Evict(now time.Time) (evicted []netip.Addr) {
+	g.settle(now)
+	limit := g.at(now) - moment(settling)
+	for a, c := range g.clients {
+		if !c.proved && c.here == 0 && c.lastSeen <= limit {
+			g.drop(a, c)
+			evicted = append(evicted, a)
+		}
+	}
+	return evicted
+}

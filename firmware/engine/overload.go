@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+	"spoolgate/firmware/overload"
+)
+
+// load is what the box is asked to do beyond its bounds.
+type load struct {
+	book *overload.Book
+	room api.Room
+	// limited is when the kernel was last told who gets no more connections; unlimited,
+	// that it was not.
+	limited   time.Time
+	unlimited bool
+	full      bool // newcomers are turned away
+	evicted   time.Time
+}
+
+func newLoad() load { return load{book: overload.NewBook()} }
+
+const (
+	// relimit is the time between two calls of Limit, as long as somebody is limited.
+	relimit = dataplane.LimitedFor / 3
+	// evicting is the time between two searches for clients that never proved to be
+	// there; only when half of the room for bindings is used.
+	evicting = 10 * time.Second
+)
+
+// crowded takes the number of connections of a client that has just opened one.
+func (e *Engine) crowded(g *group, client netip.Addr, open int, now time.Time) {
+	if open >= g.Limits.Connections && e.load.book.Count(now, overload.Caller{Group: g.Name, Client: client}, open, g.Limits.Connections) {
+		e.limit(now)
+	}
+}
+
+// limit tells the kernel who gets no more connections.
+func (e *Engine) limit(now time.Time) {
+	var callers []dataplane.Caller
+	for _, c := range e.load.book.Limited() {
+		if g := e.named(c.Group); g != nil {
+			callers = append(callers, dataplane.Caller{VirtualAddress: g.VirtualAddress, Client: c.Client})
+		}
+	}
+	e.load.limited = now
+	err := e.opts.Kernel.Limit(callers)
+	if e.load.unlimited = err != nil; err != nil {
+		e.opts.Log.Warn("clients with too many connections are not limited", "err", err)
+	}
+}
+
+func (e *Engine) named(name string) *group {
+	for _, g := range e.groups {
+		if g.Name == name {
+			return g
+		}
+	}
+	return nil
+}
+
+// tickLoad looks how near the box is to its bounds.
+func (e *Engine) tickLoad(now time.Time) {
+	findings, changed := e.load.book.Recount(now, func(c overload.Caller) (is, limit int) {
+		g := e.named(c.Group)
+		if g == nil {
+			return 0, 0
+		}
+		bound, _ := g.policy.Lookup(c.Client, now)
+		return bound.Open, g.Limits.Connections
+	})
+	if changed || e.load.unlimited || now.Sub(e.load.limited) >= relimit {
+		e.limit(now)
+	}
+	e.tellOverload(findings)
+	pressure, err := e.opts.Kernel.Pressure()
+	if err != nil {
+		e.opts.Log.Warn("how near the kernel is to its bounds is unknown", "err", err)
+		return
+	}
+	e.load.room = api.Room{Connections: pressure.Connections, MostConnections: pressure.MostConnections, Bindings: e.bindings(), MostBindings: dataplane.MaxBindings}
+	e.makeRoom(now)
+	r := e.load.room
+	e.tellOverload(e.load.book.Read(now, overload.Reading{
+		Connections: r.Connections, MostConnections: r.MostConnections, Bindings: r.Bindings, MostBindings: r.MostBindings,
+		Dropped: pressure.Dropped, HeldBack: pressure.HeldBack, NoRoom: pressure.NoRoom, Newcomers: e.config.Newcomers,
+	}))
+}
+
+func (e *Engine) bindings() (n int) {
+	for _, g := range e.groups {
+		n += g.policy.Len()
+	}
+	return n
+}
+
+// makeRoom forgets clients that never proved to be there once there are many, and turns
+// newcomers away as long as there are too many all the same: who is bound comes first.
+func (e *Engine) makeRoom(now time.Time) {
+	r := &e.load.room
+	if r.Bindings > r.MostBindings/2 && now.Sub(e.load.evicted) >= evicting {
+		e.load.evicted = now
+		e.evict(now)
+		r.Bindings = e.bindings()
+	}
+	// Both each second: a configuration that was applied meanwhile lets newcomers in.
+	was := e.load.full
+	e.load.full = r.Bindings >= r.MostBindings
+	if !e.load.full && !was {
+		return
+	}
+	if err := e.opts.Kernel.Admit(!e.load.full); err != nil {
+		e.opts.Log.Warn("whether new clients are let in stays as it was", "err", err)
+		e.load.full = was
+	}
+}
+
+func (e *Engine) evict(now time.Time) {
+	var gone []dataplane.Binding
+	for _, g := range e.groups {
+		for _, client := range g.policy.Evict(now) {
+			gone = append(gone, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: client})
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	if err := e.opts.Kernel.Forget(gone); err != nil {
+		e.opts.Log.Warn("addresses that never followed up stay bound until their windows end", "err", err)
+	}
+}
+
+func (e *Engine) tellOverload(changes []overload.Finding) {
+	for _, f := range changes {
+		e.tell(event.Event{Kind: f.Kind, Severity: f.Severity, Group: f.Group, Text: f.Text})
+	}
+}
+
+// overloads are those that last, for people.
+func (e *Engine) overloads() (out []api.Overload) {
+	for _, f := range e.load.book.Open() {
+		out = append(out, api.Overload{Kind: f.Kind, Group: f.Group, Text: f.Text, Since: f.Since})
+	}
+	return out
+}
