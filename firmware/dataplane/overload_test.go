@@ -1,10 +1,8 @@
 package dataplane
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -174,66 +172,16 @@ func TestClientThatFindsNoPlaceIsRefusedAndNotSplit(t *testing.T) {
 	}
 }
 
-// fill has the kernel track so many connections that it can take no more; assured are
-// those that it does not end for others.
-func (s *site) fill(assured bool) {
+// fill has the kernel track as many connections as it can; lasting are those that it
+// does not end for others.
+func (s *site) fill(lasting bool) {
 	s.t.Helper()
 	const bounded = 1 << 20
 	p := s.pressure()
 	if p.MostConnections > bounded {
 		s.t.Fatalf("net.netfilter.nf_conntrack_max is %d on this machine: set it to %d or less, to be filled in seconds", p.MostConnections, bounded)
 	}
-	const statusConfirmed = 1 << 3
-	var status uint32 = statusSeenReply | statusConfirmed
-	if assured {
-		status |= statusAssured
-	}
-	var c *conntrack
-	s.must(s.box.Do(func() (err error) {
-		c, err = openConntrack(0)
-		return err
-	}))
-	defer c.close()
-	for i := 0; i < p.MostConnections; i += deletesPerSend {
-		var b []byte
-		for k := i; k < i+deletesPerSend; k++ {
-			b = c.request(b, ctSubsystem|ctNew, unix.NLM_F_CREATE, entry(k, status))
-		}
-		if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			s.t.Fatal(err)
-		}
-		// Whether the last ones are refused does not matter; unread answers would.
-		for {
-			n, _, err := unix.Recvfrom(c.fd, c.buffer, unix.MSG_DONTWAIT)
-			if n <= 0 || err != nil {
-				break
-			}
-		}
-	}
-}
-
-// entry is a connection for the kernel to track, of two machines far away.
-func entry(i int, status uint32) []byte {
-	from, to := []byte{10, byte(i >> 16), byte(i >> 8), byte(i)}, []byte{11, 0, 0, 1}
-	tuple := func(kind uint16, from, to []byte) []byte {
-		ip := attribute(attribute(nil, ctaIPv4Source, from), ctaIPv4Destination, to)
-		ports := attribute(attribute(attribute(nil, ctaProtoNumber, []byte{unix.IPPROTO_TCP}), ctaSourcePort, port(1)), ctaDestination, port(1))
-		return attribute(nil, kind|unix.NLA_F_NESTED,
-			append(attribute(nil, ctaTupleIP|unix.NLA_F_NESTED, ip), attribute(nil, ctaTupleProto|unix.NLA_F_NESTED, ports)...))
-	}
-	number := func(kind uint16, n uint32) []byte { return attribute(nil, kind, binary.BigEndian.AppendUint32(nil, n)) }
-	const ctaTimeout = 7
-	state := attribute(nil, ctaProtoInfo|unix.NLA_F_NESTED, attribute(nil, ctaProtoInfoTCP|unix.NLA_F_NESTED, attribute(nil, ctaTCPState, []byte{tcpEstablished})))
-	return slices.Concat(tuple(ctaTupleOriginal, from, to), tuple(ctaTupleReply, to, from), number(ctaStatus, status), number(ctaTimeout, 600), state)
-}
-
-// forgetAll has the kernel forget all connections.
-func (c *conntrack) forgetAll() error {
-	if err := unix.Sendto(c.fd, c.request(nil, ctSubsystem|ctDelete, unix.NLM_F_ACK, nil), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
-	}
-	_, err := read(c.fd, c.buffer)
-	return err
+	s.must(flood.Track(s.box, p.MostConnections, lasting))
 }
 
 func TestFullConnectionTableGivesWayForNewConnectionsAndIsTold(t *testing.T) {
@@ -266,6 +214,6 @@ func TestFullConnectionTableGivesWayForNewConnectionsAndIsTold(t *testing.T) {
 		t.Errorf("the kernel tells of %+v, before of %+v", s.pressure(), p)
 	}
 	s.must(held.exchange())
-	s.must(s.table.conntrack.forgetAll())
+	s.must(flood.Forget(s.box))
 	s.must(<-lost)
 }

@@ -25,12 +25,17 @@ import (
 // printers.
 var strangers = netip.MustParsePrefix("198.19.128.0/17")
 
-// says wants a text in what spoolctl status shows.
+// says waits until spoolctl status shows a text.
 func (p *place) says(text string) {
 	p.Helper()
-	shown, err := exec.Command(program("spoolctl"), "-socket", filepath.Join(p.box.Dir, "balancerd.sock"), "status").CombinedOutput()
-	if err != nil || !strings.Contains(string(shown), text) {
-		p.Errorf("spoolctl status shows\n%s%v", shown, err)
+	if err := p.insisting(func() error {
+		shown, err := exec.Command(program("spoolctl"), "-socket", filepath.Join(p.box.Dir, "balancerd.sock"), "status").CombinedOutput()
+		if err == nil && !strings.Contains(string(shown), text) {
+			err = fmt.Errorf("spoolctl status does not show %q:\n%s", text, shown)
+		}
+		return err
+	}); err != nil {
+		p.Error(err)
 	}
 }
 
