@@ -29,7 +29,9 @@ func snapshot() api.Snapshot {
 		{Name: "YSoftSQ-TS", State: api.WindowsWrongPassword, Detail: "said by 198.18.0.11", Since: now.Add(-time.Minute), Last: now},
 	}
 	return api.Snapshot{Version: 7, Time: now,
-		Box: api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
+		Box:      api.Box{State: api.NoSpare, Reason: "one node carries everything: B is Down", Since: now.Add(-time.Minute), Hostname: "spoolgate-2", Suspicion: "2 nodes fell silent"},
+		Room:     api.Room{Connections: 12, MostConnections: 131072, Bindings: 6, MostBindings: 262144},
+		Overload: []api.Overload{{Kind: "client.limit", Group: "print", Text: "198.18.1.7 (1000): that many connections are open", Since: now.Add(-time.Minute)}},
 		Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("198.18.0.10"), Mode: "masked", Affinity: api.Duration(30 * time.Minute), UpDelay: api.Duration(2 * time.Minute),
 			Ports: []string{"21", "5011-5025"}, State: api.NoSpare, Clients: 6, Connections: 1,
 			Nodes:    []api.Node{node("A", "198.18.0.11", api.Up, api.OutOfService), b},

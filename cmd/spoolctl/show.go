@@ -42,7 +42,7 @@ func status(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.out, "It is probably this box: %s\n", s.Box.Suspicion)
 	}
 	for _, o := range s.Overload {
-		fmt.Fprintf(c.out, "Too much for %s: %s\n", ago(s.Time, o.Since), o.Text)
+		fmt.Fprintf(c.out, "Overload for %s: %s\n", ago(s.Time, o.Since), o.Text)
 	}
 	if r := s.Room; r.MostConnections > 0 {
 		fmt.Fprintf(c.out, "In use: %d of %d connections, %d of %d places for MFDs\n", r.Connections, r.MostConnections, r.Bindings, r.MostBindings)

@@ -13,6 +13,8 @@ import (
 
 const statusText = `spoolgate-2: No spare: one node carries everything: B is Down (for 1m0s)
 It is probably this box: 2 nodes fell silent
+Overload for 1m0s: 198.18.1.7 (1000): that many connections are open
+In use: 12 of 131072 connections, 6 of 262144 places for MFDs
 
 print 198.18.0.10, masked, window 30m0s, ports 21 5011-5025: 6 bound MFDs, 1 open connection
 NODE  ADDRESS      HEALTH  SERVICE         FOR   MFDS  OPEN  REASON

@@ -22,7 +22,7 @@ func state() api.Snapshot {
 		return api.Node{Name: name, Address: netip.MustParseAddr("192.0.2.11"), Weight: 2, Health: h, Service: api.InService, Serving: h == api.Up, Clients: 61, Connections: 12, Dealt: 900,
 			Ports: []api.Port{{Port: 5555, Outcome: api.Open, RTT: api.Duration(312 * time.Microsecond)}, {Port: 5022, Outcome: api.Refused, Misses: 3}}}
 	}
-	return api.Snapshot{Box: api.Box{State: api.NoSpare, Since: at}, Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("192.0.2.10"), Mode: "masked",
+	return api.Snapshot{Box: api.Box{State: api.NoSpare, Since: at}, Room: api.Room{Connections: 300, MostConnections: 131072, Bindings: 122, MostBindings: 262144}, Groups: []api.Group{{Name: "print", VirtualAddress: netip.MustParseAddr("192.0.2.10"), Mode: "masked",
 		Affinity: api.Duration(30 * time.Minute), State: api.NoSpare, Clients: 122, Connections: 24, Nodes: []api.Node{node("A", api.Up), node("B", api.Down)}}}}
 }
 
@@ -62,6 +62,8 @@ func TestScrapeIsTheStateOfTheBox(t *testing.T) {
 		`spoolgate_balancer_up 1`,
 		`spoolgate_box_state{state="No spare"} 1`,
 		`spoolgate_box_state{state="OK"} 0`,
+		`spoolgate_box_tracked_connections_limit 131072`,
+		`spoolgate_box_clients 122`,
 		`spoolgate_group_affinity_seconds{group="print"} 1800`,
 		`spoolgate_node_health{group="print",health="Down",node="B"} 1`,
 		`spoolgate_node_serving{group="print",node="B"} 0`,

@@ -49,6 +49,12 @@ func (o output) box(s api.Snapshot) {
 		api.OK, api.NoSpare, api.NothingServing, api.Standby, api.Updating)
 	o.gauge("spoolgate_box_state_since_timestamp_seconds", "When the verdict on the box was reached.", nil, seconds(s.Box.Since))
 	o.gauge("spoolgate_box_suspected", "Whether the box thinks that it is the one in trouble, as every probe fails at once.", nil, truth(s.Box.Suspicion != ""))
+	if r := s.Room; r.MostConnections > 0 {
+		o.gauge("spoolgate_box_tracked_connections", "Connections that the kernel tracks, closed ones of the last seconds included.", nil, float64(r.Connections))
+		o.gauge("spoolgate_box_tracked_connections_limit", "The most connections that the kernel can track.", nil, float64(r.MostConnections))
+		o.gauge("spoolgate_box_clients", "MFDs that are bound, of all groups.", nil, float64(r.Bindings))
+		o.gauge("spoolgate_box_clients_limit", "The most MFDs that can be bound.", nil, float64(r.MostBindings))
+	}
 }
 
 func (o output) group(g api.Group) {
