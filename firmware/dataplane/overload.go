@@ -13,7 +13,9 @@ import (
 
 const (
 	// newcomersAtOnce is how many unknown clients are let in at once before their rate
-	// counts: all MFDs of the largest site, when the power is back.
+	// counts: all MFDs of the largest site, when the power is back. Fewer than the
+	// neighbours that a box can know (gc_thresh3 in init): made-up addresses of its own
+	// network are asked for one by one.
 	newcomersAtOnce = 20000
 	// A newcomer above the rate is let in when it asks again within asksAgain: TCP
 	// repeats a first packet after a second, and whoever sends in the name of ever

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"spoolgate/tools/lab/flood"
@@ -125,6 +126,37 @@ func TestBurstThatNobodyFollowsUpKeepsOutNoMFD(t *testing.T) {
 	}
 	if p.HeldBack < 5000 || p.NoRoom > 0 || p.OverLimit > 0 || p.Dropped > 0 {
 		t.Errorf("the kernel tells of %+v", p)
+	}
+}
+
+// They hold source ports of the virtual address.
+func TestConnectionsThatNobodyConfirmsAreSoonForgotten(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	s.admit(10)
+	to := netip.AddrPortFrom(vip, 5011)
+	s.must(flood.Send(s.printers, strangers, 100, to)) // the nodes answer
+	s.must(s.nodes[0].Down("eth0"))
+	s.deal(1)
+	s.must(flood.Send(s.printers, netip.MustParsePrefix("198.19.192.0/24"), 100, to))
+	const synSent, synReceived = 1, 2
+	left := map[uint8]time.Duration{}
+	if !within(3*time.Second, func() bool {
+		s.must(s.box.Do(func() error {
+			flows, err := netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_INET)
+			for _, f := range flows {
+				if tcp, ok := f.ProtoInfo.(*netlink.ProtoInfoTCP); ok {
+					left[tcp.State] = max(left[tcp.State], time.Duration(f.TimeOut)*time.Second)
+				}
+			}
+			return err
+		}))
+		return left[synSent] > 0 && left[synReceived] > 0
+	}) {
+		t.Fatalf("the kernel tells of %v", left)
+	}
+	if left[synReceived] > halfOpenTimeout || left[synSent] > unansweredTimeout {
+		t.Errorf("half-open ones stay for %v, unanswered ones for %v", left[synReceived], left[synSent])
 	}
 }
 
