@@ -24,8 +24,10 @@ type Value struct {
 
 // Effort is how much is measured.
 type Effort struct {
-	// Connections of each run of short connections.
+	// Connections of each run of short connections of known clients, and of brand-new
+	// ones, one each: all their runs stay below the number that Spoolgate lets in at once.
 	Connections int
+	Newcomers   int
 	Concurrency []int
 	// Bytes of each run of long transfers.
 	Bytes   uint64
@@ -41,12 +43,12 @@ type Effort struct {
 // Full is the effort of make bench, Short that of a test, which looks for errors and
 // not for times.
 func Full() Effort {
-	return Effort{Connections: 10000, Concurrency: []int{1, 16, 128}, Bytes: 2 << 30, Streams: []int{1, 8}, Idle: []int{7000, 50000}, ProxyIdle: 9000, Transfers: 400}
+	return Effort{Connections: 10000, Newcomers: 6000, Concurrency: []int{1, 16, 128}, Bytes: 2 << 30, Streams: []int{1, 8}, Idle: []int{7000, 50000}, ProxyIdle: 9000, Transfers: 400}
 }
 
 // Short is a little of everything.
 func Short() Effort {
-	return Effort{Connections: 300, Concurrency: []int{1, 16}, Bytes: 16 << 20, Streams: []int{2}, Idle: []int{200}, ProxyIdle: 200, Transfers: 8}
+	return Effort{Connections: 300, Newcomers: 300, Concurrency: []int{1, 16}, Bytes: 16 << 20, Streams: []int{2}, Idle: []int{200}, ProxyIdle: 200, Transfers: 8}
 }
 
 // Round measures a contestant once, in new arenas. tell hears what is done.

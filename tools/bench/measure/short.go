@@ -27,8 +27,8 @@ func short(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (a
 			return nil, err
 		}
 		all = append(all, values...)
-		run.First, run.Clients = fresh, e.Connections
-		fresh += e.Connections
+		run.First, run.Clients, run.Count = fresh, e.Newcomers, e.Newcomers
+		fresh += e.Newcomers
 		if values, err = shortRun(ctx, a, c, run, fmt.Sprintf("new clients, %d at once", concurrency)); err != nil {
 			return nil, err
 		}
