@@ -1,6 +1,7 @@
 // Command bench measures Spoolgate side by side with what a user would pick
 // instead. make bench runs it; bench -help lists what can be chosen. bench scale
-// measures Spoolgate alone, as what it has to look after grows.
+// measures Spoolgate alone, as what it has to look after grows. bench image
+// measures the real image in QEMU.
 //
 // Its other parts are started by itself, inside namespaces:
 //
@@ -9,6 +10,7 @@
 //	bench bulk SPEC     clients that send much
 //	bench idle SPEC     clients that say nothing
 //	bench ftp SPEC      clients that fetch files
+//	bench route         makes a plain router of the box that it is in
 package main
 
 import (
@@ -21,6 +23,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"spoolgate/tools/bench/guest"
 	"spoolgate/tools/bench/load"
 )
 
@@ -48,8 +51,15 @@ func run(ctx context.Context, args []string) error {
 			return part(spec, func(f load.FTP) (any, error) { return f.Run(ctx) })
 		}
 	}
-	if len(args) > 0 && args[0] == "scale" {
-		return helped(grow(ctx, args[1:]))
+	if len(args) > 0 {
+		switch args[0] {
+		case "scale":
+			return helped(grow(ctx, args[1:]))
+		case "image":
+			return helped(inImage(ctx, args[1:]))
+		case "route":
+			return guest.Route()
+		}
 	}
 	return helped(compare(ctx, args))
 }

@@ -53,7 +53,7 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 	v := &VM{done: make(chan struct{})}
 	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button.
 	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512",
-		"-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Image.bootLoader(),
+		"-name", "box,debug-threads=on", "-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Image.bootLoader(),
 		"-drive", "if=pflash,unit=1,format=raw,readonly=on,file="+c.Image.environment(),
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",
 		"-device", "i6300esb,addr=5", "-device", "virtio-rng-pci,addr=6",

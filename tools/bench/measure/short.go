@@ -64,17 +64,22 @@ func ask(ctx context.Context, a *arena.Arena, c arena.Contestant, s load.Short) 
 	if err != nil {
 		return got, used, err
 	}
+	return got, used, Hold(got, s, c, len(a.NodesOf(0)))
+}
+
+// Hold holds answers against what the contestant promises.
+func Hold(got load.Answers, s load.Short, c arena.Contestant, nodes int) error {
 	switch {
 	case got.Done != s.Count:
-		return got, used, fmt.Errorf("%d of %d connections were answered: %v", got.Done, s.Count, got.Errors)
+		return fmt.Errorf("%d of %d connections were answered: %v", got.Done, s.Count, got.Errors)
 	case c.Sticky && got.Split > 0:
-		return got, used, fmt.Errorf("%d clients were answered by two nodes", got.Split)
-	case c.Sticky && len(got.Nodes) != len(a.NodesOf(0)):
-		return got, used, fmt.Errorf("of %d nodes these answered: %v", len(a.NodesOf(0)), got.Nodes)
+		return fmt.Errorf("%d clients were answered by two nodes", got.Split)
+	case c.Sticky && len(got.Nodes) != nodes:
+		return fmt.Errorf("of %d nodes these answered: %v", nodes, got.Nodes)
 	case c.Masked && got.Seen != 1:
-		return got, used, fmt.Errorf("the nodes saw %d addresses", got.Seen)
+		return fmt.Errorf("the nodes saw %d addresses", got.Seen)
 	case !c.Masked && got.Seen != min(s.Clients, s.Count):
-		return got, used, fmt.Errorf("the nodes saw %d of %d clients' addresses", got.Seen, s.Clients)
+		return fmt.Errorf("the nodes saw %d of %d clients' addresses", got.Seen, s.Clients)
 	}
-	return got, used, nil
+	return nil
 }
