@@ -30,6 +30,7 @@ type options struct {
 	balancerd string
 	out       string
 	only      string
+	parts     []string
 }
 
 func parse(name string, args []string) (o options, err error) {
@@ -38,6 +39,17 @@ func parse(name string, args []string) (o options, err error) {
 	flags.StringVar(&o.balancerd, "balancerd", "build/balancerd", "the box's program")
 	flags.StringVar(&o.out, "out", "", "folder for the table and the chart; none is written without")
 	flags.StringVar(&o.only, "only", "", "some of them, separated by commas; all without")
+	if name == "bench" {
+		flags.Func("parts", "some of "+strings.Join(measure.Parts(), ", ")+"; all without", func(s string) error {
+			o.parts = strings.Split(s, ",")
+			for _, p := range o.parts {
+				if !slices.Contains(measure.Parts(), p) {
+					return fmt.Errorf("there is no %q", p)
+				}
+			}
+			return nil
+		})
+	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -56,10 +68,12 @@ func compare(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	effort := measure.Full()
+	effort.Parts = o.parts
 	var all []entry
 	for _, c := range arena.Contestants() {
 		all = append(all, entry{c.Name, func(ctx context.Context, o arena.Options) ([]measure.Value, error) {
-			return measure.Round(ctx, o, c, measure.Full(), progress)
+			return measure.Round(ctx, o, c, effort, progress)
 		}})
 	}
 	t, err := race(ctx, o, all)

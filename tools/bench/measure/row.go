@@ -4,6 +4,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"spoolgate/tools/bench/arena"
@@ -38,6 +39,8 @@ type Effort struct {
 	ProxyIdle int
 	// Transfers by FTP.
 	Transfers int
+	// Parts are those to measure, by their names; none are all.
+	Parts []string
 }
 
 // Full is the effort of make bench, Short that of a test, which looks for errors and
@@ -51,21 +54,41 @@ func Short() Effort {
 	return Effort{Connections: 300, Newcomers: 300, Concurrency: []int{1, 16}, Bytes: 16 << 20, Streams: []int{2}, Idle: []int{200}, ProxyIdle: 200, Transfers: 8}
 }
 
-// Round measures a contestant once, in new arenas. tell hears what is done.
-func Round(ctx context.Context, o arena.Options, c arena.Contestant, e Effort, tell func(string)) ([]Value, error) {
-	var all []Value
-	for _, part := range []struct {
-		name    string
-		packets arena.Packets
-		run     func(context.Context, *arena.Arena, arena.Contestant, Effort) ([]Value, error)
-	}{
+// part is one thing that is measured of a contestant, in a new arena.
+type part struct {
+	name    string
+	packets arena.Packets
+	run     func(context.Context, *arena.Arena, arena.Contestant, Effort) ([]Value, error)
+}
+
+func parts() []part {
+	return []part{
 		{"short connections", arena.Large, short},
 		{"long transfers", arena.Large, bulk},
 		{"long transfers", arena.Small, bulk},
 		{"long transfers", arena.Joined, bulk},
 		{"FTP", arena.Large, transfers},
 		{"idle connections", arena.Large, idle},
-	} {
+	}
+}
+
+// Parts are the names of what can be measured.
+func Parts() (names []string) {
+	for _, p := range parts() {
+		if !slices.Contains(names, p.name) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// Round measures a contestant once. tell hears what is done.
+func Round(ctx context.Context, o arena.Options, c arena.Contestant, e Effort, tell func(string)) ([]Value, error) {
+	var all []Value
+	for _, part := range parts() {
+		if len(e.Parts) > 0 && !slices.Contains(e.Parts, part.name) {
+			continue
+		}
 		tell(fmt.Sprintf("%s: %s, %s", c.Name, part.name, part.packets))
 		o.Packets = part.packets
 		values, err := within(ctx, o, func(a *arena.Arena) ([]Value, error) {
