@@ -184,12 +184,6 @@ func (f family) packetClient() rule {
 	return sum(f.load(f.destination, regKey), f.load(f.source, regSecond))
 }
 
-// replyClient is the same key in a reply on its way out to the client. Conntrack
-// knows both addresses too, but the nft program aborts when it lists them joined.
-func (f family) replyClient() rule {
-	return sum(f.load(f.source, regKey), f.load(f.destination, regSecond))
-}
-
 // direction is 0 for packets of the client and 1 for those of the node.
 func direction(d byte) rule { return sum(loadCt(expr.CtKeyDIRECTION, regKey), equal([]byte{d})) }
 

@@ -15,7 +15,8 @@ var update = flag.Bool("update", false, "write the golden files")
 // TestTheTableReadsAsDesigned shows the live table as the nft program lists it.
 func TestTheTableReadsAsDesigned(t *testing.T) {
 	s := newSite(t)
-	second := group(2)
+	second := group(5)
+	second.Nodes = second.Nodes[3:]
 	second.VirtualAddress, second.Masked, second.Affinity = otherVIP, false, time.Hour
 	second.FTPPorts, second.PassivePorts = nil, config.PortRange{First: 50000, Last: 50100}
 	s.serve(group(3), second)

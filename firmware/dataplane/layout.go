@@ -34,7 +34,8 @@ type Group struct {
 	VirtualAddress netip.Addr
 	// Masked shows every connection to the nodes under the virtual address.
 	Masked bool
-	// Affinity is the window, counted from a client's last FIN or RST.
+	// Affinity is the window, counted from the end of a client's last connection: both
+	// FINs, or a RST.
 	Affinity time.Duration
 	// Ports are passed, FTPPorts included.
 	Ports []config.PortRange
@@ -48,8 +49,8 @@ type Group struct {
 	CheckPorts []uint16
 }
 
-// Node is a server of a group. A mark stands for one address as long as it is
-// in the table: a binding must never come to mean another machine.
+// Node is a server of a group. A mark stands for one address of one group as long as
+// it is in the table: a binding must never come to mean another machine.
 type Node struct {
 	Mark    Mark
 	Address netip.Addr
@@ -82,7 +83,7 @@ func (l Layout) plain() Layout {
 
 func (l Layout) check() error {
 	vips := map[netip.Addr]bool{}
-	address := map[Mark]netip.Addr{}
+	group := map[Mark]netip.Addr{}
 	for _, g := range l.Groups {
 		switch {
 		case !g.VirtualAddress.Is4():
@@ -102,10 +103,10 @@ func (l Layout) check() error {
 			if !n.Address.Is4() {
 				return fmt.Errorf("node %s: not an IPv4 address", n.Address)
 			}
-			if a, ok := address[n.Mark]; ok && a != n.Address {
-				return fmt.Errorf("mark %d stands for both %s and %s", n.Mark, a, n.Address)
+			if other, taken := group[n.Mark]; taken {
+				return fmt.Errorf("mark %d of node %s is taken by one of group %s", n.Mark, n.Address, other)
 			}
-			address[n.Mark] = n.Address
+			group[n.Mark] = g.VirtualAddress
 		}
 	}
 	return nil

@@ -47,9 +47,6 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// The place of what listens on the virtual address itself. Apply leaves
 		// its rules alone.
 		{Chain: nftables.Chain{Name: localPorts}},
-		plainChain("window",
-			sum(direction(0), destination, dispatch(s.windows)),
-			sum(direction(1), f.load(f.source, regKey), dispatch(s.windows))),
 		// A bound client whose node does not serve. While the box finds out
 		// whether the node is there its client waits: TCP asks again in a second.
 		plainChain("left",
@@ -69,16 +66,11 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// Both ends are done, or one has reset. What the kernel forgets later is told
 		// only of connections that carried something to remember.
 		plainChain("over",
+			sum(loadNode(regKey), dispatch(s.windows)),
 			label(labelOver),
 			sum(carriedLess(much), loadCt(expr.CtKeySTATUS, regKey),
 				masked(regKey, native(statusExpected), native(0)), equal(native(0)), tell(eventLabel))),
-		// A forgotten or moved client is not bound back by the FIN of its old
-		// connection: only where the binding is still the connection's node.
 		plainChain("closing",
-			clearMark(),
-			sum(direction(0), f.packetClient(), through(s.clients), setMark()),
-			sum(direction(1), f.replyClient(), through(s.clients), setMark()),
-			sum(loadMeta(expr.MetaKeyMARK, regKey), loadNode(regSecond), in(s.same), jump("window")),
 			sum(flags(tcpRST), unequal([]byte{0}), goTo("over")),
 			sum(direction(0), isDone(nodeDone), goTo("over")),
 			sum(direction(1), isDone(clientDone), goTo("over")),
@@ -90,15 +82,6 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(jump(localPorts)),
 			sum(isTCP(), reset()),
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.unreachable})),
-		hook("probe-replies", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw,
-			// Replies to masked clients go to a virtual address, those to
-			// transparent ones to the client: neither is a probe's. A probe is
-			// answered by SYN-ACK or RST; whatever else passes is not looked up.
-			sum(isTCP(), flags(tcpSYN|tcpRST), unequal([]byte{0}),
-				f.load(f.source, regKey), loadTCP(0, 2, regSecond), in(s.probes),
-				destination, notIn(s.vips),
-				&expr.Fib{Register: regKey, ResultADDRTYPE: true, FlagDADDR: true}, equal(native(unix.RTN_LOCAL)),
-				&expr.Notrack{})),
 		hook("own-packets", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRaw,
 			sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(PokeMark))), &expr.Notrack{}, verdict(expr.VerdictAccept)),
 			sum(isTCP(), loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(ProbeMark))),
@@ -112,29 +95,26 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// by the shortest way: they are nearly all.
 		hook("arrivals", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle,
 			sum(state(expr.CtStateBitNEW|expr.CtStateBitINVALID), isTCP(), destination, dispatch(s.groups)),
-			sum(isTCP(), flags(tcpFIN|tcpRST), unequal([]byte{0}), direction(0), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("closing")),
 			// A firewall that says no by ICMP; the client gives up without repeating
 			// its first packet.
 			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
 				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
-			sum(direction(1), isTCP(), loadTCP(0, 2, regKey), in(s.ftp), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), show())),
+			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTCP(0, 2, regKey), in(s.ftp), show())),
 		hook("to-node", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
 			sum(loadCt(expr.CtKeyMARK, regKey), through(s.nodes),
 				&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.table), RegAddrMin: regKey})),
 		hook("from-virtual", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource,
 			sum(loadMeta(expr.MetaKeyMARK, regKey), through(s.sources),
 				&expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.table), RegAddrMin: regKey})),
-		// Where both addresses of a reply are the client's view of it.
-		hook("departures", nftables.ChainTypeFilter, nftables.ChainHookPostrouting, nftables.ChainPriorityConntrackHelper,
-			sum(isTCP(), flags(tcpFIN|tcpRST), unequal([]byte{0}), direction(1), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("closing"))),
 		hook("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter,
 			sum(destination, in(s.vips), jump("virtual"))),
 		// The box forwards for its groups and is no router beside that: printers
 		// must not reach the management network through it. Nodes of transparent
 		// groups have it as their gateway, for whatever else they do.
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
+			sum(isTCP(), flags(tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("closing")),
 			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), verdict(expr.VerdictAccept)),
 			// Whoever talks to a node's own address; where the first packet does not
 			// come by the box, the node's answer may.
@@ -187,9 +167,23 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 	return rules
 }
 
+// windowRules start the window anew at the end of a connection, where a packet has the
+// client's own address, but the node's instead of the virtual one. A forgotten or moved
+// client is not bound back by the end of its old connection: only where the binding is
+// still the connection's node.
 func (f family) windowRules(s sets, g Group) []rule {
-	update := sum(loadNode(regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity))
-	return []rule{sum(direction(0), f.packetClient(), update), sum(direction(1), f.replyClient(), update)}
+	vip := &expr.Immediate{Register: regKey, Data: g.VirtualAddress.AsSlice()}
+	ofClient := sum(direction(0), vip, f.load(f.source, regSecond))
+	ofNode := sum(direction(1), vip, f.load(f.destination, regSecond))
+	renew := sum(loadNode(regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity))
+	return []rule{
+		clearMark(),
+		sum(ofClient, through(s.clients), setMark()),
+		sum(ofNode, through(s.clients), setMark()),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), loadNode(regSecond), notIn(s.same), verdict(expr.VerdictReturn)),
+		sum(ofClient, renew),
+		sum(ofNode, renew),
+	}
 }
 
 // passedPorts are the merged ranges of all ports that follow the binding.

@@ -38,7 +38,7 @@ type sets struct {
 	probes  *nftables.Set // node . check port
 	spare   *nftables.Set // VIP -> mark, for a first packet that finds no plan
 	groups  *nftables.Set // VIP -> chain of first packets
-	windows *nftables.Set // VIP -> chain that starts the window anew
+	windows *nftables.Set // mark -> its group's chain that starts the window anew
 	limited *nftables.Set // VIP . client: has too many connections, gets no more
 	asked   *nftables.Set // VIP . client: a newcomer that was not let in
 }
@@ -68,14 +68,14 @@ func newSets(table *nftables.Table, f family) sets {
 		probes:  set("probes", pair(f.addr, nftables.TypeInetService)),
 		spare:   named("spare", f.addr, nftables.TypeMark),
 		groups:  named("groups", f.addr, nftables.TypeVerdict),
-		windows: named("windows", f.addr, nftables.TypeVerdict),
+		windows: named("windows", nftables.TypeMark, nftables.TypeVerdict),
 		limited: set("limited", pair(f.addr, f.addr)),
 		asked:   set("asked", pair(f.addr, f.addr)),
 	}
 	s.limited.HasTimeout, s.limited.Size = true, maxLimited
 	s.asked.Dynamic, s.asked.HasTimeout, s.asked.Size = true, true, maxAsked
 	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
-	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.same, s.sources} {
+	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.same, s.sources, s.windows} {
 		m.KeyByteOrder = binaryutil.NativeEndian
 	}
 	return s
@@ -118,11 +118,11 @@ func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement
 		add(s.sources, nftables.SetElement{Key: native(uint32(k.groups[g.VirtualAddress].source)), Val: vip.Key})
 		want[s.spare] = append(want[s.spare], spareElements(g.VirtualAddress, k.groups[g.VirtualAddress].spare)...)
 		add(s.groups, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: groupChain(g.VirtualAddress)}})
-		add(s.windows, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
 		for _, p := range g.FTPPorts {
 			add(s.ftp, nftables.SetElement{Key: port(p)})
 		}
 		for _, n := range g.Nodes {
+			add(s.windows, nftables.SetElement{Key: native(uint32(n.Mark)), VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
 			add(s.servers, addressElement(n.Address))
 			add(s.hairpin, addressElement(g.VirtualAddress, n.Address))
 			if !g.Masked {

@@ -60,7 +60,8 @@ func TestWindowCountsFromTheLastClose(t *testing.T) {
 	}
 }
 
-func TestTheNodesFINStartsTheWindowAnew(t *testing.T) {
+// Whoever closes first: the window starts when the other has, too.
+func TestTheWindowStartsAnewWhenBothEndsAreDone(t *testing.T) {
 	for _, masked := range []bool{true, false} {
 		s := newSite(t)
 		g := group(1)
@@ -76,9 +77,16 @@ func TestTheNodesFINStartsTheWindowAnew(t *testing.T) {
 				accepted <- conn
 			}
 		}()
-		s.visit(printer(0), 5011)
+		v := s.visit(printer(0), 5011)
 		s.almostOver(printer(0), 1)
-		(<-accepted).Close() // the client's end stays open
+		(<-accepted).Close()
+		if _, err := io.ReadAll(v); err != nil {
+			t.Errorf("masked %v: the node's end: %v", masked, err)
+		}
+		if left := s.left(printer(0)); left > 5*time.Minute {
+			t.Errorf("masked %v: the node's end alone made the window %s", masked, left)
+		}
+		s.must(v.Close())
 		if !within(2*time.Second, func() bool { return s.left(printer(0)) > 29*time.Minute }) {
 			t.Errorf("masked %v: %s are left of the window", masked, s.left(printer(0)))
 		}
