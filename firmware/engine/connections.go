@@ -6,13 +6,14 @@ import (
 	"spoolgate/firmware/event"
 )
 
-// connections counts what the kernel tells of connections.
-func (e *Engine) connections(b dataplane.Batch) {
+// connections counts what the kernel tells of connections, and reports whether some of
+// it was dealt by the plan: a first contact, or a move.
+func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 	now := e.opts.Now()
 	e.dirty = true
 	if b.Resync {
 		e.resync(b)
-		return
+		return true
 	}
 	for _, ev := range b.Events {
 		if ev.Ended != nil {
@@ -26,8 +27,9 @@ func (e *Engine) connections(b dataplane.Batch) {
 		switch {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
 			e.open[ev.ID] = struct{}{}
-			g.see(ev, now)
+			dealt = g.see(ev, now) || dealt
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
+				dealt = true
 				k := moveKey{g, m.From, m.To, m.Cause}
 				e.moves[k] = append(e.moves[k], m.Client)
 				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
@@ -52,6 +54,7 @@ func (e *Engine) connections(b dataplane.Batch) {
 			}
 		}
 	}
+	return dealt
 }
 
 // resync counts everything anew: at the start, and when events were lost.

@@ -114,6 +114,7 @@ type Engine struct {
 	names      names
 	dirty      bool // the snapshot is out of date
 	published  time.Time
+	planned    time.Time        // the kernel was last given what it should have
 	unset      bool             // the kernel refused the last change
 	refusedAt  time.Time        // when it did
 	unapplied  bool             // the kernel lacks the configuration's groups and nodes

@@ -66,6 +66,7 @@ const retryChange = time.Second
 // Down or were removed are cut after it, or their MFDs would come back to them.
 func (e *Engine) program() {
 	now := e.opts.Now()
+	e.planned = now
 	if e.unset && now.Sub(e.refusedAt) < retryChange {
 		return
 	}

@@ -74,8 +74,11 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	defer tick.Stop()
 	sweep := time.NewTimer(e.sweepInterval())
 	defer sweep.Stop()
+	replan := time.NewTimer(0)
+	defer replan.Stop()
 	ready := false
 	for {
+		wanted := true // a look at what the kernel should have
 		select {
 		case <-ctx.Done():
 			e.saveAtEnd()
@@ -84,7 +87,9 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			}
 			return nil
 		case b := <-batches:
-			e.connections(b)
+			if wanted = e.connections(b) || e.opts.Now().Sub(e.planned) >= replanEvery; !wanted {
+				replan.Reset(replanEvery)
+			}
 			handled <- struct{}{}
 			if !ready {
 				ready = true
@@ -102,6 +107,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			ask()
 		case <-reload:
 			_, _ = e.reload() // an event has told what is wrong
+		case <-replan.C:
 		case <-tick.C:
 			e.tick()
 			if err := notify.Status(e.box.text()); err != nil {
@@ -118,10 +124,16 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 				e.opts.Log.Warn("notify", "err", err)
 			}
 		}
-		e.program()
+		if wanted {
+			e.program()
+		}
 		e.publish()
 	}
 }
+
+// replanEvery is how old a plan gets while known clients come and go: only a first
+// contact works through it. To give the kernel another costs as much as ten connections.
+const replanEvery = 100 * time.Millisecond
 
 func (j judged) text() string { return string(j.state) + ": " + j.reason }
 

@@ -10,18 +10,19 @@ import (
 )
 
 // see notes for the proof what the beginning of a connection shows, before the policy
-// learns of it.
-func (g *group) see(ev dataplane.Event, now time.Time) {
+// learns of it, and reports whether it is a first contact.
+func (g *group) see(ev dataplane.Event, now time.Time) (first bool) {
 	g.seen.Opened(g.sighted(ev))
 	if ev.Related {
-		return
+		return false
 	}
 	if _, bound := g.policy.Lookup(ev.Client, now); bound {
-		return
+		return false
 	}
 	if fewest, judged := g.policy.Fewest(balance.NodeID(ev.Mark), now); judged {
 		g.seen.Dealt(fewest)
 	}
+	return true
 }
 
 func (g *group) sighted(ev dataplane.Event) proof.Connection {

@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+)
+
+// What works through the plan calls for another at once. Known clients that come and
+// go do not: their plan is looked at every tenth of a second.
+func TestOnlyWhatThePlanDealtCallsForAnotherAtOnce(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	a, other := b.member("198.18.0.11"), b.member("198.18.0.12")
+	next := uint64(1000)
+	takes := func(kind dataplane.EventKind, client netip.Addr, m *member, related bool) bool {
+		if kind == dataplane.Opened {
+			next++
+		}
+		return b.connections(dataplane.Batch{Events: []dataplane.Event{{Kind: kind, ID: next, Related: related, Replied: kind == dataplane.Closed,
+			VirtualAddress: vip, Client: client, Mark: dataplane.Mark(m.id)}}})
+	}
+	for _, step := range []struct {
+		what    string
+		kind    dataplane.EventKind
+		node    *member
+		related bool
+		dealt   bool
+	}{
+		{"a first contact", dataplane.Opened, a, false, true},
+		{"its end", dataplane.Closed, a, false, false},
+		{"another connection", dataplane.Opened, a, false, false},
+		{"FTP data", dataplane.Opened, a, true, false},
+		{"a move", dataplane.Opened, other, false, true},
+	} {
+		if dealt := takes(step.kind, mfd, step.node, step.related); dealt != step.dealt {
+			t.Errorf("%s: dealt %v", step.what, dealt)
+		}
+	}
+	if !b.connections(dataplane.Batch{Resync: true}) {
+		t.Error("a count that begins anew calls for no plan")
+	}
+}
