@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -33,9 +29,9 @@ type options struct {
 	parts     []string
 }
 
-func parse(name string, args []string) (o options, err error) {
+func parse(name string, rounds int, args []string) (o options, err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.IntVar(&o.rounds, "rounds", 5, "rounds of all, interleaved")
+	flags.IntVar(&o.rounds, "rounds", rounds, "rounds of all, interleaved")
 	flags.StringVar(&o.balancerd, "balancerd", "build/balancerd", "the box's program")
 	flags.StringVar(&o.out, "out", "", "folder for the table and the chart; none is written without")
 	flags.StringVar(&o.only, "only", "", "some of them, separated by commas; all without")
@@ -64,7 +60,7 @@ func parse(name string, args []string) (o options, err error) {
 
 // compare measures Spoolgate beside what a user would pick instead.
 func compare(ctx context.Context, args []string) error {
-	o, err := parse("bench", args)
+	o, err := parse("bench", 5, args)
 	if err != nil {
 		return err
 	}
@@ -89,7 +85,7 @@ func compare(ctx context.Context, args []string) error {
 
 // grow measures how Spoolgate fares as what it looks after grows.
 func grow(ctx context.Context, args []string) error {
-	o, err := parse("bench scale", args)
+	o, err := parse("bench scale", 5, args)
 	if err != nil {
 		return err
 	}
@@ -164,48 +160,4 @@ func choose(all []entry, only string) ([]entry, error) {
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
-}
-
-// ours are the contestants that the table holds against the others.
-var ours = []string{"Spoolgate transparent", "Spoolgate masked"}
-
-// show prints the table, and writes it and its chart where that is wanted.
-func show(t *table.Table, o options, name string, of, to, charted []string) error {
-	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, %d CPUs, Linux %s, network namespaces of one machine",
-		o.rounds, time.Now().Format(time.DateOnly), runtime.NumCPU(), kernel())
-	write := func(w io.Writer) error {
-		if _, err := fmt.Fprintln(w, caption); err != nil {
-			return err
-		}
-		return t.Write(w, of, to)
-	}
-	if err := write(os.Stdout); err != nil || o.out == "" {
-		return err
-	}
-	text, err := os.Create(filepath.Join(o.out, name+".txt"))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(write(text), text.Close()); err != nil {
-		return err
-	}
-	svg, err := os.Create(filepath.Join(o.out, name+".svg"))
-	if err != nil {
-		return err
-	}
-	return errors.Join(t.Chart(svg, caption, charted, func(c string) bool { return slices.Contains(ours, c) }), svg.Close())
-}
-
-func kernel() string {
-	text, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "of an unknown version"
-	}
-	return strings.TrimSpace(string(text))
-}
-
-// tail is the end of a long text.
-func tail(s string) string {
-	const most = 4000
-	return s[max(0, len(s)-most):]
 }

@@ -1,7 +1,8 @@
 // Command bench measures Spoolgate side by side with what a user would pick
 // instead. make bench runs it; bench -help lists what can be chosen. bench scale
-// measures Spoolgate alone, as what it has to look after grows. bench image
-// measures the real image in QEMU.
+// measures Spoolgate alone, as what it has to look after grows; bench failure what
+// clients feel of a node that fails; bench churn whether anything grows while clients
+// come and go; bench image measures the real image in QEMU.
 //
 // Its other parts are started by itself, inside namespaces:
 //
@@ -10,6 +11,7 @@
 //	bench bulk SPEC     clients that send much
 //	bench idle SPEC     clients that say nothing
 //	bench ftp SPEC      clients that fetch files
+//	bench outage SPEC   clients whose node fails
 //	bench route         makes a plain router of the box that it is in
 package main
 
@@ -49,17 +51,16 @@ func run(ctx context.Context, args []string) error {
 			return part(spec, func(b load.Bulk) (any, error) { return b.Run(ctx) })
 		case "ftp":
 			return part(spec, func(f load.FTP) (any, error) { return f.Run(ctx) })
+		case "outage":
+			return part(spec, func(o load.Outage) (any, error) { return o.Run(ctx, ready) })
 		}
 	}
-	if len(args) > 0 {
-		switch args[0] {
-		case "scale":
-			return helped(grow(ctx, args[1:]))
-		case "image":
-			return helped(inImage(ctx, args[1:]))
-		case "route":
-			return guest.Route()
-		}
+	if len(args) == 1 && args[0] == "route" {
+		return guest.Route()
+	}
+	benches := map[string]func(context.Context, []string) error{"scale": grow, "failure": fail, "image": inImage}
+	if len(args) > 0 && benches[args[0]] != nil {
+		return helped(benches[args[0]](ctx, args[1:]))
 	}
 	return helped(compare(ctx, args))
 }

@@ -48,6 +48,10 @@ type Options struct {
 	Groups int
 	// Bindings are there already when Spoolgate starts.
 	Bindings int
+	Wiring   Wiring
+	// Interval is that of the nodes' checks, of which three in a row make a node
+	// count as dead; 0 is the requirement's.
+	Interval time.Duration
 	// Log takes what the programs say.
 	Log *os.File
 }
@@ -72,6 +76,7 @@ type Arena struct {
 	clients, box, nodes *netns.Namespace
 	load, serve, mid    *account.Group
 	dir                 string
+	machines            []machine // the nodes, where they are wired apart
 	running             []*exec.Cmd
 	mids                []*exec.Cmd // those of running that are the contestant's
 }
@@ -100,38 +105,41 @@ func New(ctx context.Context, o Options) (_ *Arena, err error) {
 	if err := a.wire(); err != nil {
 		return nil, err
 	}
+	if a.Wiring != Together {
+		return a, a.serveApart(ctx)
+	}
 	return a, a.serveMore(ctx)
 }
 
 // serveMore starts a server on the nodes, beside those that run.
 func (a *Arena) serveMore(ctx context.Context) error {
-	server := load.Server{Ask: append(CheckPorts[:1:1], AskPorts...), Sink: []uint16{SinkPort}}
-	return a.startBench(ctx, a.nodes, a.serve, "serve", server)
+	_, err := a.startBench(ctx, a.nodes, a.serve, "serve", server())
+	return err
+}
+
+func server() load.Server {
+	return load.Server{Ask: append(CheckPorts[:1:1], AskPorts...), Sink: []uint16{SinkPort}}
 }
 
 func (a *Arena) wire() error {
 	if err := netns.Pair(a.clients, "eth0", a.box, "clients"); err != nil {
 		return err
 	}
-	if err := netns.Pair(a.box, "nodes", a.nodes, "eth0"); err != nil {
-		return err
+	nodes := a.wireTogether
+	if a.Wiring != Together {
+		nodes = a.wireApart
 	}
-	var nodes []netip.Prefix
-	for i := range a.Nodes {
-		nodes = append(nodes, netip.PrefixFrom(Node(i), 24))
+	if err := nodes(); err != nil {
+		return err
 	}
 	var virtual []netip.Prefix
 	for i := range max(a.Groups, 1) {
 		virtual = append(virtual, netip.PrefixFrom(Group(i), 32))
 	}
-	everything := netip.MustParsePrefix("0.0.0.0/0")
 	for _, err := range []error{
 		a.clients.Address("eth0", netip.MustParsePrefix("198.18.0.1/24")),
 		a.box.Address("clients", append(virtual, netip.MustParsePrefix("198.18.0.2/24"))...),
-		a.box.Address("nodes", netip.MustParsePrefix("198.19.254.1/24")),
-		a.nodes.Address("eth0", nodes...),
-		a.clients.Route(everything, netip.MustParseAddr("198.18.0.2")),
-		a.nodes.Route(everything, netip.MustParseAddr("198.19.254.1")),
+		a.clients.Route(everywhere, netip.MustParseAddr("198.18.0.2")),
 	} {
 		if err != nil {
 			return err
@@ -150,6 +158,29 @@ func (a *Arena) wire() error {
 		return err
 	}
 	return a.box.Sysctl("net/ipv4/ip_forward", "1")
+}
+
+var everywhere = netip.MustParsePrefix("0.0.0.0/0")
+
+// wireTogether joins the machine that is all nodes to the box.
+func (a *Arena) wireTogether() error {
+	if err := netns.Pair(a.box, nodeLink, a.nodes, machineLink); err != nil {
+		return err
+	}
+	var nodes []netip.Prefix
+	for i := range a.Nodes {
+		nodes = append(nodes, netip.PrefixFrom(Node(i), 24))
+	}
+	for _, err := range []error{
+		a.box.Address(nodeLink, netip.PrefixFrom(gateway, 24)),
+		a.nodes.Address(machineLink, nodes...),
+		a.nodes.Route(everywhere, gateway),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sizePackets has the cables carry what is asked for.
@@ -221,7 +252,11 @@ func (a *Arena) Close() error {
 			errs = append(errs, g.Close())
 		}
 	}
-	for _, n := range []*netns.Namespace{a.clients, a.box, a.nodes} {
+	spaces := []*netns.Namespace{a.clients, a.box, a.nodes}
+	for _, m := range a.machines {
+		spaces = append(spaces, m.space)
+	}
+	for _, n := range spaces {
 		if n != nil {
 			errs = append(errs, n.Close())
 		}

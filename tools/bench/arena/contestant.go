@@ -19,6 +19,11 @@ type Contestant struct {
 	Sticky, Masked bool
 	// Proxy contestants hold each connection in a process of their own.
 	Proxy bool
+	// Moving contestants take the clients of a node that fails to another; Cutting
+	// ones end its connections.
+	Moving, Cutting bool
+	// Ours are Spoolgate, whom Arena.Box can ask.
+	Ours  bool
 	start func(context.Context, *Arena) error
 }
 
@@ -33,9 +38,9 @@ func Contestants() []Contestant {
 				type nat hook postrouting priority 100;
 				ip daddr %s snat to %s
 			}`, Node(0), VIP))},
-		{Name: "Spoolgate transparent", Target: VIP, Sticky: true, start: spoolgate("transparent")},
+		{Name: "Spoolgate transparent", Target: VIP, Sticky: true, Ours: true, start: spoolgate("transparent")},
 		Masked(),
-		{Name: "HAProxy", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: haproxy},
+		{Name: "HAProxy", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: haproxy(care{})},
 		{Name: "nginx", Target: VIP, Sticky: true, Masked: true, Proxy: true, start: nginx},
 	}
 }
@@ -68,43 +73,6 @@ func translate(masking string) func(context.Context, *Arena) error {
 		}
 		return a.box.Sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", closedTimeout)
 	}
-}
-
-// haproxy is HAProxy at its best: spliced, with large pipes, a thread a core.
-func haproxy(ctx context.Context, a *Arena) error {
-	var servers, binds []string
-	for i := range a.Nodes {
-		servers = append(servers, fmt.Sprintf("  server node%d %s check port %d inter 5s fall 3", i, Node(i), CheckPorts[0]))
-	}
-	for _, p := range proxied() {
-		binds = append(binds, fmt.Sprintf("  bind %s:%s", VIP, p))
-	}
-	config, err := a.file("haproxy.cfg", fmt.Sprintf(`global
-  nbthread 2
-  tune.pipesize 1048576
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 31m
-  timeout server 31m
-  option splice-request
-  option splice-response
-  balance leastconn
-frontend printers
-%s
-  default_backend nodes
-backend nodes
-  stick-table type ip size 1m expire 30m
-  stick on src
-%s
-`, strings.Join(binds, "\n"), strings.Join(servers, "\n")))
-	if err != nil {
-		return err
-	}
-	if err := a.manyPorts(); err != nil {
-		return err
-	}
-	return a.start(a.box, a.mid, exec.CommandContext(ctx, "haproxy", "-db", "-f", config))
 }
 
 // nginx keeps a client on its node by a hash of its address.

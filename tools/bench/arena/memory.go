@@ -97,7 +97,7 @@ func (a *Arena) Hold(ctx context.Context, c Contestant, held, count int) error {
 	}
 	for first := held; first < count; first += perProcess {
 		idle := load.Idle{To: c.Target, Ports: AskPorts, Clients: IdleClients, Count: min(perProcess, count-first)}
-		if err := a.startBench(ctx, a.clients, a.load, "idle", idle); err != nil {
+		if _, err := a.startBench(ctx, a.clients, a.load, "idle", idle); err != nil {
 			return err
 		}
 	}

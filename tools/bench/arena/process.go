@@ -46,26 +46,26 @@ func end(cmd *exec.Cmd) error {
 
 // startBench starts a part of the benchmark's own program and waits until it says
 // that it is ready.
-func (a *Arena) startBench(ctx context.Context, n *netns.Namespace, g *account.Group, part string, what any) error {
+func (a *Arena) startBench(ctx context.Context, n *netns.Namespace, g *account.Group, part string, what any) (*exec.Cmd, error) {
 	cmd, err := a.part(ctx, part, what)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	says, into, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer says.Close()
 	cmd.Stdout = into
 	err = a.start(n, g, cmd)
 	into.Close()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if line, err := bufio.NewReader(says).ReadString('\n'); err != nil {
-		return fmt.Errorf("%s did not get ready: %w %s", strings.Join(cmd.Args[1:], " "), err, line)
+		return nil, fmt.Errorf("%s did not get ready: %w %s", strings.Join(cmd.Args[1:], " "), err, line)
 	}
-	return nil
+	return cmd, nil
 }
 
 // part is a part of the benchmark's own program with what it shall do.

@@ -15,7 +15,7 @@ import (
 
 // Masked is Spoolgate as it is without further configuration: it hides the clients.
 func Masked() Contestant {
-	return Contestant{Name: "Spoolgate masked", Target: VIP, Sticky: true, Masked: true, start: spoolgate("masked")}
+	return Contestant{Name: "Spoolgate masked", Target: VIP, Sticky: true, Masked: true, Moving: true, Cutting: true, Ours: true, start: spoolgate("masked")}
 }
 
 // spoolgate is the box's balancerd, with the requirement's own checks.
@@ -43,7 +43,8 @@ func (a *Arena) configuration(mode string) string {
 		for i, n := range a.NodesOf(g) {
 			nodes = append(nodes, fmt.Sprintf("{ name = \"N%d\", address = %q }", i+1, n))
 		}
-		fmt.Fprintf(&b, "[[group]]\nname = \"g%d\"\nvirtual_address = %q\nmode = %q\nnode = [%s]\n", g+1, Group(g), mode, strings.Join(nodes, ", "))
+		fmt.Fprintf(&b, "[[group]]\nname = \"g%d\"\nvirtual_address = %q\nmode = %q\nnode = [%s]\n[group.checks]\ninterval = %q\ntimeout = %q\n",
+			g+1, Group(g), mode, strings.Join(nodes, ", "), a.interval(), a.checkTimeout())
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 )
 
 // bar is one bar of the chart, lengths in pixels.
@@ -41,8 +42,9 @@ func (t *Table) Chart(w io.Writer, caption string, rows []string, ours func(cont
 		p := panel{Y: y}
 		most := 0.0
 		for _, contestant := range t.contestants {
-			v, _ := t.Median(name, contestant)
-			most = max(most, v)
+			if v, _ := t.Median(name, contestant); !math.IsInf(v, 1) {
+				most = max(most, v)
+			}
 		}
 		for _, r := range t.rows {
 			if r.Name == name {
@@ -55,7 +57,7 @@ func (t *Table) Chart(w io.Writer, caption string, rows []string, ours func(cont
 			if !ok || most == 0 {
 				continue
 			}
-			length := int(v / most * barsWidth)
+			length := int(min(v/most, 1) * barsWidth)
 			p.Bars = append(p.Bars, bar{Name: contestant, Figure: figure(v), Y: y, Length: length, End: barsLeft + length, Ours: ours(contestant)})
 			y += barHeight
 		}

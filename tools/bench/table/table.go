@@ -4,6 +4,7 @@ package table
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -68,7 +69,7 @@ func median(v []float64) float64 {
 // spread is how far the rounds lie apart, in percent of the median, up and down.
 func spread(v []float64) float64 {
 	m := median(v)
-	if m == 0 {
+	if m == 0 || math.IsInf(m, 1) {
 		return 0
 	}
 	return max(slices.Max(v)-m, m-slices.Min(v)) / m * 100
@@ -135,8 +136,11 @@ func verdict(r measure.Row, ratio float64) string {
 	return "worse"
 }
 
+// figure is a number in the digits that matter; what did not happen has none.
 func figure(v float64) string {
 	switch {
+	case math.IsInf(v, 1):
+		return "never"
 	case v >= 1000:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
