@@ -39,14 +39,14 @@ func (p *Post) Close() {
 	p.listener.Close()
 }
 
-// Serve answers with h while work runs, and returns when both have ended. Whichever
+// Serve answers with h, and for the daemon itself, while work runs, and returns when both have ended. Whichever
 // ends first, by itself or with ctx, ends the other.
 func (p *Post) Serve(ctx context.Context, h http.Handler, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, 1)
 	go func() {
-		served <- Serve(ctx, p.listener, h)
+		served <- Serve(ctx, p.listener, introduced(h))
 		cancel()
 	}()
 	err := work(ctx)

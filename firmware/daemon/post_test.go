@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"spoolgate/firmware/api/wire"
 )
 
 // begin begins a daemon that needs a state, with these words beside its socket.
@@ -54,6 +57,37 @@ func TestDaemonAnswersAsLongAsItWorks(t *testing.T) {
 	}
 	if _, err := net.Dial("unix", path); err == nil {
 		t.Error("it answers and does nothing")
+	}
+}
+
+// Memory and goroutines that grow are seen before they are missed.
+func TestDaemonSaysWhatItTakes(t *testing.T) {
+	p, path, err := begin(t, "-state", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Serve(t.Context(), http.NotFoundHandler(), func(ctx context.Context) error {
+		runtime.GC()
+		before, err := wire.NewClient(path).Process(ctx)
+		if err != nil || before.Goroutines == 0 || before.Heap == 0 {
+			t.Errorf("%+v, %v", before, err)
+		}
+		const more = 100
+		block, kept := make(chan struct{}), make([]byte, 8<<20)
+		defer close(block)
+		for range more {
+			go func() { <-block }()
+		}
+		runtime.GC()
+		after, err := wire.NewClient(path).Process(ctx)
+		if err != nil || after.Goroutines < before.Goroutines+more || after.Heap < before.Heap+uint64(len(kept)) {
+			t.Errorf("%+v, then %+v, %v", before, after, err)
+		}
+		runtime.KeepAlive(kept)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -30,6 +30,11 @@ func (c *Client) Network(ctx context.Context) (n api.Network, err error) {
 	return n, c.do(ctx, http.MethodGet, "/v1/network", nil, &n)
 }
 
+// Process returns what a daemon says of itself. Each one answers this.
+func (c *Client) Process(ctx context.Context) (p api.Process, err error) {
+	return p, c.do(ctx, http.MethodGet, "/v1/process", nil, &p)
+}
+
 // Events returns the kept events after the sequence number seq.
 func (c *Client) Events(ctx context.Context, seq uint64) (e []api.Event, err error) {
 	return e, c.do(ctx, http.MethodGet, "/v1/events?after="+strconv.FormatUint(seq, 10), nil, &e)

@@ -130,7 +130,8 @@ func (t Trial) values(felt load.Felt, failed time.Time) []Value {
 		{row(IdleToEnd+", slowest", "ms"), slices.Max(idle)},
 		{row(Landing+", median", "ms"), middle(landed)},
 		{row(Landing+", slowest", "ms"), slices.Max(landed)},
-		{row(Attempts, "all clients"), float64(attempts)},
+		{row(Attempts, "of all clients"), float64(attempts)},
+		{row(Split, "clients"), float64(len(felt.Split))},
 	}
 }
 
@@ -140,6 +141,7 @@ const (
 	IdleToEnd     = "to the end seen by idle connections"
 	Landing       = "to the next connection on a living node"
 	Attempts      = "failed attempts"
+	Split         = "answered by two nodes that live"
 )
 
 // Name is that of a row of the trial.
