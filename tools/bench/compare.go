@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -20,47 +19,9 @@ type entry struct {
 	round func(context.Context, arena.Options) ([]measure.Value, error)
 }
 
-// options are what both comparisons can be told.
-type options struct {
-	rounds    int
-	balancerd string
-	out       string
-	only      string
-	parts     []string
-}
-
-func parse(name string, rounds int, args []string) (o options, err error) {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.IntVar(&o.rounds, "rounds", rounds, "rounds of all, interleaved")
-	flags.StringVar(&o.balancerd, "balancerd", "build/balancerd", "the box's program")
-	flags.StringVar(&o.out, "out", "", "folder for the table and the chart; none is written without")
-	flags.StringVar(&o.only, "only", "", "some of them, separated by commas; all without")
-	if name == "bench" {
-		flags.Func("parts", "some of "+strings.Join(measure.Parts(), ", ")+"; all without", func(s string) error {
-			o.parts = strings.Split(s, ",")
-			for _, p := range o.parts {
-				if !slices.Contains(measure.Parts(), p) {
-					return fmt.Errorf("there is no %q", p)
-				}
-			}
-			return nil
-		})
-	}
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is not understood: %s takes flags only; -help lists them", flags.Arg(0), name)
-	}
-	if o.rounds < 1 {
-		return o, fmt.Errorf("-rounds %d: at least 1 is needed", o.rounds)
-	}
-	return o, nil
-}
-
 // compare measures Spoolgate beside what a user would pick instead.
 func compare(ctx context.Context, args []string) error {
-	o, err := parse("bench", 5, args)
+	o, err := parseRounds("bench", 5, args)
 	if err != nil {
 		return err
 	}
@@ -85,7 +46,7 @@ func compare(ctx context.Context, args []string) error {
 
 // grow measures how Spoolgate fares as what it looks after grows.
 func grow(ctx context.Context, args []string) error {
-	o, err := parse("bench scale", 5, args)
+	o, err := parseRounds("bench scale", 5, args)
 	if err != nil {
 		return err
 	}
@@ -112,33 +73,24 @@ func race(ctx context.Context, o options, all []entry) (*table.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.CreateTemp("", "bench-*.log")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(log.Name())
-	defer log.Close()
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	var names []string
 	for _, e := range chosen {
 		names = append(names, e.name)
 	}
 	t := table.New(names)
-	for round := range o.rounds {
-		progress(fmt.Sprintf("round %d of %d", round+1, o.rounds))
-		for _, e := range chosen {
-			values, err := e.round(ctx, arena.Options{Bench: self, Balancerd: o.balancerd, Nodes: 2, Log: log})
-			if err != nil {
-				said, _ := os.ReadFile(log.Name())
-				return nil, fmt.Errorf("%w\nwhat the programs said:\n%s", err, tail(string(said)))
+	return t, logged(o.places, func(a arena.Options) error {
+		for round := range o.rounds {
+			progress(fmt.Sprintf("round %d of %d", round+1, o.rounds))
+			for _, e := range chosen {
+				values, err := e.round(ctx, a)
+				if err != nil {
+					return err
+				}
+				t.Add(e.name, values)
 			}
-			t.Add(e.name, values)
 		}
-	}
-	return t, nil
+		return nil
+	})
 }
 
 func progress(what string) { fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), what) }

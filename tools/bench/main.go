@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 1 && args[0] == "route" {
 		return guest.Route()
 	}
-	benches := map[string]func(context.Context, []string) error{"scale": grow, "failure": fail, "image": inImage}
+	benches := map[string]func(context.Context, []string) error{"scale": grow, "failure": fail, "churn": churn, "image": inImage}
 	if len(args) > 0 && benches[args[0]] != nil {
 		return helped(benches[args[0]](ctx, args[1:]))
 	}

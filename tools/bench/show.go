@@ -20,12 +20,8 @@ var ours = []string{"Spoolgate transparent", "Spoolgate masked"}
 // show prints the table and what there is to say of it, and writes them and the chart
 // where that is wanted.
 func show(t *table.Table, o options, name string, of, to, charted []string, notes ...string) error {
-	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, %d CPUs, Linux %s, network namespaces of one machine",
-		o.rounds, time.Now().Format(time.DateOnly), runtime.NumCPU(), kernel())
+	caption := fmt.Sprintf("medians of %d interleaved rounds, %s", o.rounds, where())
 	write := func(w io.Writer) error {
-		if _, err := fmt.Fprintln(w, caption); err != nil {
-			return err
-		}
 		if err := t.Write(w, of, to); err != nil {
 			return err
 		}
@@ -36,21 +32,41 @@ func show(t *table.Table, o options, name string, of, to, charted []string, note
 		}
 		return nil
 	}
-	if err := write(os.Stdout); err != nil || o.out == "" {
+	return o.publish(name, caption, write, func(w io.Writer) error {
+		return t.Chart(w, caption, charted, func(c string) bool { return slices.Contains(ours, c) })
+	})
+}
+
+// publish prints a text under its caption, and writes it and its chart where that is
+// wanted.
+func (p places) publish(name, caption string, text, chart func(io.Writer) error) error {
+	write := func(w io.Writer) error {
+		if _, err := fmt.Fprintln(w, caption); err != nil {
+			return err
+		}
+		return text(w)
+	}
+	if err := write(os.Stdout); err != nil || p.out == "" {
 		return err
 	}
-	text, err := os.Create(filepath.Join(o.out, name+".txt"))
-	if err != nil {
-		return err
+	for _, file := range []struct {
+		ends  string
+		write func(io.Writer) error
+	}{{".txt", write}, {".svg", chart}} {
+		f, err := os.Create(filepath.Join(p.out, name+file.ends))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(file.write(f), f.Close()); err != nil {
+			return err
+		}
 	}
-	if err := errors.Join(write(text), text.Close()); err != nil {
-		return err
-	}
-	svg, err := os.Create(filepath.Join(o.out, name+".svg"))
-	if err != nil {
-		return err
-	}
-	return errors.Join(t.Chart(svg, caption, charted, func(c string) bool { return slices.Contains(ours, c) }), svg.Close())
+	return nil
+}
+
+// where says when and on what was measured.
+func where() string {
+	return fmt.Sprintf("%s, %d CPUs, Linux %s, network namespaces of one machine", time.Now().Format(time.DateOnly), runtime.NumCPU(), kernel())
 }
 
 func kernel() string {
@@ -59,10 +75,4 @@ func kernel() string {
 		return "of an unknown version"
 	}
 	return strings.TrimSpace(string(text))
-}
-
-// tail is the end of a long text.
-func tail(s string) string {
-	const most = 4000
-	return s[max(0, len(s)-most):]
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"spoolgate/firmware/api/wire"
 	"spoolgate/tools/bench/account"
 	"spoolgate/tools/bench/load"
 	"spoolgate/tools/lab/netns"
@@ -46,8 +47,10 @@ type Options struct {
 	Packets          Packets
 	// Groups share the nodes evenly; 0 is one. Only Spoolgate has more.
 	Groups int
-	// Bindings are there already when Spoolgate starts.
+	// Bindings are there already when Spoolgate starts; of each its whole window is
+	// left, or, where they are Aged, evenly from all of it to nothing.
 	Bindings int
+	Aged     bool
 	Wiring   Wiring
 	// Interval is that of the nodes' checks, of which three in a row make a node
 	// count as dead; 0 is the requirement's.
@@ -56,27 +59,14 @@ type Options struct {
 	Log *os.File
 }
 
-// Packets is how large packets are on the cables.
-type Packets string
-
-const (
-	// Large packets are of up to 64 KiB everywhere, as the kernel passes them when
-	// network cards cut and join them.
-	Large Packets = "large packets"
-	// Small packets are of the MTU's size from end to end: nobody joins them.
-	Small Packets = "MTU-size packets"
-	// Joined packets come in the MTU's size and are joined by the box (GRO), as they
-	// are by every network card's driver unless somebody has switched it off.
-	Joined Packets = "MTU-size packets, GRO"
-)
-
 // Arena is one set of namespaces.
 type Arena struct {
 	Options
 	clients, box, nodes *netns.Namespace
 	load, serve, mid    *account.Group
 	dir                 string
-	machines            []machine // the nodes, where they are wired apart
+	client              *wire.Client // of a Spoolgate; it keeps its connection
+	machines            []machine    // the nodes, where they are wired apart
 	running             []*exec.Cmd
 	mids                []*exec.Cmd // those of running that are the contestant's
 }
@@ -92,6 +82,7 @@ func New(ctx context.Context, o Options) (_ *Arena, err error) {
 	if a.dir, err = os.MkdirTemp("", "spoolgate-bench-"); err != nil {
 		return nil, err
 	}
+	a.client = wire.NewClient(a.socket())
 	for name, g := range map[string]**account.Group{"load": &a.load, "serve": &a.serve, "mid": &a.mid} {
 		if *g, err = account.New(name); err != nil {
 			return nil, err
@@ -119,92 +110,6 @@ func (a *Arena) serveMore(ctx context.Context) error {
 
 func server() load.Server {
 	return load.Server{Ask: append(CheckPorts[:1:1], AskPorts...), Sink: []uint16{SinkPort}}
-}
-
-func (a *Arena) wire() error {
-	if err := netns.Pair(a.clients, "eth0", a.box, "clients"); err != nil {
-		return err
-	}
-	nodes := a.wireTogether
-	if a.Wiring != Together {
-		nodes = a.wireApart
-	}
-	if err := nodes(); err != nil {
-		return err
-	}
-	var virtual []netip.Prefix
-	for i := range max(a.Groups, 1) {
-		virtual = append(virtual, netip.PrefixFrom(Group(i), 32))
-	}
-	for _, err := range []error{
-		a.clients.Address("eth0", netip.MustParsePrefix("198.18.0.1/24")),
-		a.box.Address("clients", append(virtual, netip.MustParsePrefix("198.18.0.2/24"))...),
-		a.clients.Route(everywhere, netip.MustParseAddr("198.18.0.2")),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	for _, clients := range []string{"198.18.128.0/17", "198.19.0.0/17"} {
-		// Any address of these is the clients' own, without 65,536 entries.
-		if _, err := a.clients.Output("ip", "route", "add", "local", clients, "dev", "lo"); err != nil {
-			return err
-		}
-		if err := a.box.Route(netip.MustParsePrefix(clients), netip.MustParseAddr("198.18.0.1")); err != nil {
-			return err
-		}
-	}
-	if err := a.sizePackets(); err != nil {
-		return err
-	}
-	return a.box.Sysctl("net/ipv4/ip_forward", "1")
-}
-
-var everywhere = netip.MustParsePrefix("0.0.0.0/0")
-
-// wireTogether joins the machine that is all nodes to the box.
-func (a *Arena) wireTogether() error {
-	if err := netns.Pair(a.box, nodeLink, a.nodes, machineLink); err != nil {
-		return err
-	}
-	var nodes []netip.Prefix
-	for i := range a.Nodes {
-		nodes = append(nodes, netip.PrefixFrom(Node(i), 24))
-	}
-	for _, err := range []error{
-		a.box.Address(nodeLink, netip.PrefixFrom(gateway, 24)),
-		a.nodes.Address(machineLink, nodes...),
-		a.nodes.Route(everywhere, gateway),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sizePackets has the cables carry what is asked for.
-func (a *Arena) sizePackets() error {
-	if a.Packets == Large {
-		return nil
-	}
-	box := "off"
-	if a.Packets == Joined {
-		box = "on"
-	}
-	for _, at := range []struct {
-		space      *netns.Namespace
-		link       string
-		cut, joins string
-	}{
-		{a.clients, "eth0", "off", box}, {a.nodes, "eth0", "off", box},
-		{a.box, "clients", box, box}, {a.box, "nodes", box, box},
-	} {
-		if _, err := at.space.Output("ethtool", "-K", at.link, "tso", at.cut, "gso", at.cut, "gro", at.joins); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Start puts a contestant between clients and nodes and waits until the virtual

@@ -24,15 +24,16 @@ func (a *Arena) checkTimeout() time.Duration { return min(2500*time.Millisecond,
 
 // Failover are those that are compared by what clients feel of a node that fails.
 //
-// HAProxy breaks its persistence for a client whose node refuses it (redispatch), and
-// was seen to answer such a client from two nodes, so that is not held against it; it cuts the connections of a dead node only when it is told to; and when it is told
-// to watch its own connections, one that fails has the node checked once a second,
-// which is what Spoolgate does by itself.
+// HAProxy breaks its persistence for a client whose node refuses it, and was seen to
+// have such a client served by two nodes, so that is counted and no error. It cuts the
+// connections of a dead node only when it is told to. When it is told to watch its own
+// connections, one that fails has the node checked once a second, which is what
+// Spoolgate does by itself.
 func Failover() []Contestant {
 	const cut = "on-marked-down shutdown-sessions"
 	proxy := func(name string, cutting bool, words ...string) Contestant {
 		return Contestant{Name: name, Target: VIP, Masked: true, Proxy: true, Moving: true, Cutting: cutting,
-			start: haproxy(care{backend: "  option redispatch", server: strings.Join(words, " ")})}
+			start: haproxy(care{redispatches: true, server: strings.Join(words, " ")})}
 	}
 	transparent := Contestant{Name: "Spoolgate transparent", Target: VIP, Sticky: true, Moving: true, Cutting: true, Ours: true, start: spoolgate("transparent")}
 	return []Contestant{

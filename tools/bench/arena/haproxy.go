@@ -7,9 +7,22 @@ import (
 	"strings"
 )
 
-// care is what HAProxy is told to do about nodes that fail: lines of the backend,
-// and words behind each server.
-type care struct{ backend, server string }
+// care is what HAProxy does about nodes that fail.
+type care struct {
+	// redispatches lets it break its persistence for a client whose node refuses it,
+	// and has it wait for a node no longer than a check of Spoolgate waits: HAProxy's
+	// checks take that from the time that its connections may take.
+	redispatches bool
+	// server are words behind each server.
+	server string
+}
+
+func (c care) backend(a *Arena) string {
+	if !c.redispatches {
+		return ""
+	}
+	return fmt.Sprintf("  option redispatch\n  timeout connect %dms\n", a.checkTimeout().Milliseconds())
+}
 
 // haproxy is HAProxy at its best: spliced, with large pipes, a thread a core.
 func haproxy(c care) func(context.Context, *Arena) error {
@@ -41,10 +54,8 @@ frontend printers
 backend nodes
   stick-table type ip size 1m expire 30m
   stick on src
-  timeout check %dms
-%s
-%s
-`, strings.Join(binds, "\n"), a.checkTimeout().Milliseconds(), c.backend, strings.Join(servers, "\n")))
+%s%s
+`, strings.Join(binds, "\n"), c.backend(a), strings.Join(servers, "\n")))
 	if err != nil {
 		return err
 	}

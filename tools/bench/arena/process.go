@@ -81,7 +81,11 @@ type Used struct {
 	All, Box time.Duration
 }
 
-func (a *Arena) used() (Used, error) {
+// Since is what was taken since another moment.
+func (u Used) Since(before Used) Used { return Used{All: u.All - before.All, Box: u.Box - before.Box} }
+
+// Used is what was taken so far.
+func (a *Arena) Used() (Used, error) {
 	var u Used
 	for _, g := range []*account.Group{a.load, a.serve, a.mid} {
 		t, err := g.CPU()
@@ -104,7 +108,7 @@ func (a *Arena) Load(ctx context.Context, part string, what, result any) (Used, 
 	if err != nil {
 		return Used{}, err
 	}
-	before, err := a.used()
+	before, err := a.Used()
 	if err != nil {
 		return Used{}, err
 	}
@@ -121,9 +125,9 @@ func (a *Arena) Load(ctx context.Context, part string, what, result any) (Used, 
 	if err := errors.Join(cmd.Wait(), readErr); err != nil {
 		return Used{}, fmt.Errorf("%s: %w", strings.Join(cmd.Args[1:], " "), err)
 	}
-	after, err := a.used()
+	after, err := a.Used()
 	if err != nil {
 		return Used{}, err
 	}
-	return Used{All: after.All - before.All, Box: after.Box - before.Box}, json.Unmarshal(text, result)
+	return after.Since(before), json.Unmarshal(text, result)
 }

@@ -58,6 +58,13 @@ func (a *Arena) NodesOf(group int) (nodes []netip.Addr) {
 	return nodes
 }
 
+// Window is how long a client stays bound after its last connection.
+const Window = 30 * time.Minute
+
+// MostBindings of Options.Bindings are of addresses that no client has. More are
+// those of clients, too, which are known then.
+const MostBindings = 127 << 8
+
 // remember writes the journal of a box whose first group had that many clients when
 // its power was cut.
 func (a *Arena) remember(dir string) error {
@@ -69,7 +76,11 @@ func (a *Arena) remember(dir string) error {
 	r := dataplane.Record{Written: now}
 	client := netip.MustParseAddr("198.18.1.0")
 	for i := range a.Bindings {
-		r.Entries = append(r.Entries, dataplane.Entry{VirtualAddress: VIP, Client: client, Node: nodes[i%len(nodes)], Left: 30 * time.Minute, Since: now})
+		left := Window
+		if a.Aged { // and none of them ends while the box begins
+			left = max(10*time.Second, Window*time.Duration(i+1)/time.Duration(a.Bindings))
+		}
+		r.Entries = append(r.Entries, dataplane.Entry{VirtualAddress: VIP, Client: client, Node: nodes[i%len(nodes)], Left: left, Since: now})
 		client = client.Next()
 	}
 	return j.Save(r)
@@ -78,4 +89,4 @@ func (a *Arena) remember(dir string) error {
 func (a *Arena) socket() string { return filepath.Join(a.dir, "balancerd.sock") }
 
 // Box asks a Spoolgate of the arena.
-func (a *Arena) Box() *wire.Client { return wire.NewClient(a.socket()) }
+func (a *Arena) Box() *wire.Client { return a.client }

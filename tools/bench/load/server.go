@@ -141,15 +141,16 @@ func (s *server) accept(listener int, sink bool) {
 }
 
 func (s *server) reply(fd int) {
-	var a answer
-	if local, err := unix.Getsockname(fd); err == nil {
-		a.node = address(local)
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return
 	}
-	if peer, err := unix.Getpeername(fd); err == nil {
-		a.seen = address(peer)
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return // it has reset the connection meanwhile
 	}
 	out := make([]byte, answerSize)
-	a.encode(out)
+	answer{node: address(local), seen: address(peer)}.encode(out)
 	_, _ = unix.Write(fd, out)
 }
 

@@ -22,6 +22,8 @@ type Short struct {
 	Clients     int `json:"clients"`
 	Count       int `json:"count"`
 	Concurrency int `json:"concurrency"`
+	// Over is the time over which they are spread evenly; 0 is as fast as they go.
+	Over time.Duration `json:"over,omitempty"`
 }
 
 // Answers is what became of short connections.
@@ -55,6 +57,7 @@ type exchange struct {
 type shortRun struct {
 	Short
 	poll           *poller
+	start          time.Time
 	open           map[int]*exchange
 	begun          int
 	connect, reply []time.Duration
@@ -74,20 +77,16 @@ func (s Short) Run(ctx context.Context) (_ Answers, err error) {
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	r := &shortRun{
-		Short: s, poll: p, open: map[int]*exchange{},
+		Short: s, poll: p, start: time.Now(), open: map[int]*exchange{},
 		connect: make([]time.Duration, 0, s.Count), reply: make([]time.Duration, 0, s.Count),
 		answers: Answers{Errors: map[string]int{}, Nodes: map[netip.Addr]int{}},
 		nodeOf:  map[int]netip.Addr{}, split: map[int]bool{}, seen: map[netip.Addr]bool{},
 	}
-	start := time.Now()
-	for r.begun < s.Concurrency && r.begun < s.Count {
-		r.next()
-	}
-	for len(r.open) > 0 {
+	for r.fill(); len(r.open) > 0 || r.begun < s.Count; r.fill() {
 		if ctx.Err() != nil {
 			return r.answers, context.Cause(ctx)
 		}
-		events, err := p.wait(200)
+		events, err := p.wait(r.rest())
 		if err != nil {
 			return r.answers, err
 		}
@@ -98,28 +97,50 @@ func (s Short) Run(ctx context.Context) (_ Answers, err error) {
 			r.giveUp()
 		}
 	}
-	r.answers.Elapsed = time.Since(start)
+	r.answers.Elapsed = time.Since(r.start)
 	r.answers.Connect, r.answers.Answer = quantiles(r.connect), quantiles(r.reply)
 	r.answers.Split, r.answers.Seen = len(r.split), len(r.seen)
 	return r.answers, nil
 }
 
-// next begins connections until one is under way.
-func (r *shortRun) next() {
-	for r.begun < r.Count {
-		k := r.begun
-		r.begun++
-		x := &exchange{client: r.First + k%r.Clients, began: time.Now()}
-		fd, err := begin(Client(x.client), netip.AddrPortFrom(r.To, r.Ports[(k+k/r.Clients)%len(r.Ports)]))
-		if err == nil {
-			if err = r.poll.add(fd, unix.EPOLLOUT); err == nil {
-				r.open[fd] = x
-				return
-			}
-			unix.Close(fd)
-		}
-		r.answers.Errors["connect: "+err.Error()]++
+// fill begins as many connections as may be under way.
+func (r *shortRun) fill() {
+	for due := r.due(); len(r.open) < r.Concurrency && r.begun < due; {
+		r.next()
 	}
+}
+
+// due is how many connections are to be begun by now.
+func (r *shortRun) due() int {
+	if r.Over == 0 {
+		return r.Count
+	}
+	return min(r.Count, 1+int(float64(r.Count)*float64(time.Since(r.start))/float64(r.Over)))
+}
+
+// rest is how long to wait for packets, in milliseconds.
+func (r *shortRun) rest() int {
+	const most = 200
+	if r.Over == 0 || r.begun == r.Count || len(r.open) == r.Concurrency {
+		return most
+	}
+	at := time.Duration(float64(r.Over) * float64(r.begun) / float64(r.Count))
+	return int(min(max(time.Until(r.start.Add(at)).Milliseconds(), 0)+1, most))
+}
+
+func (r *shortRun) next() {
+	k := r.begun
+	r.begun++
+	x := &exchange{client: r.First + k%r.Clients, began: time.Now()}
+	fd, err := begin(Client(x.client), netip.AddrPortFrom(r.To, r.Ports[(k+k/r.Clients)%len(r.Ports)]))
+	if err == nil {
+		if err = r.poll.add(fd, unix.EPOLLOUT); err == nil {
+			r.open[fd] = x
+			return
+		}
+		unix.Close(fd)
+	}
+	r.answers.Errors["connect: "+err.Error()]++
 }
 
 func (r *shortRun) advance(fd int, events uint32) {
@@ -178,7 +199,6 @@ func (r *shortRun) end(fd int, err error) {
 	}
 	delete(r.open, fd)
 	unix.Close(fd)
-	r.next()
 }
 
 func (r *shortRun) giveUp() {

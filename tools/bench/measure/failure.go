@@ -52,7 +52,7 @@ func Failures(ctx context.Context, o arena.Options, c arena.Contestant, trials [
 				return nil, err
 			}
 			if c.Ours {
-				if err := whole(ctx, a); err != nil {
+				if err := serving(ctx, a); err != nil {
 					return nil, err
 				}
 			}

@@ -36,7 +36,7 @@ func Scale(ctx context.Context, o arena.Options, s Setting, connections int) ([]
 			return nil, err
 		}
 		began := Value{Row{"start to the first connection", "ms", false}, ms(time.Since(start))}
-		if err := whole(ctx, a); err != nil {
+		if err := serving(ctx, a); err != nil {
 			return nil, err
 		}
 		costs, err := cost(ctx, a, c, connections)
@@ -48,9 +48,9 @@ func Scale(ctx context.Context, o arena.Options, s Setting, connections int) ([]
 	})
 }
 
-// whole waits until all nodes of the first group serve, and holds what the box
+// serving waits until all nodes of the first group serve, and holds what the box
 // remembers against what it was given.
-func whole(ctx context.Context, a *arena.Arena) error {
+func serving(ctx context.Context, a *arena.Arena) error {
 	for s, err := range a.Box().Snapshots(ctx) {
 		if err != nil {
 			return err

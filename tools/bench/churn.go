@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"spoolgate/tools/bench/arena"
+	"spoolgate/tools/bench/measure"
+	"spoolgate/tools/bench/table"
+)
+
+// churn has clients come and go, and looks whether anything of Spoolgate grows.
+func churn(ctx context.Context, args []string) error {
+	var p places
+	c := measure.Churn{}
+	flags := flag.NewFlagSet("bench churn", flag.ContinueOnError)
+	flags.DurationVar(&c.For, "for", time.Hour, "how long clients come and go")
+	flags.DurationVar(&c.Every, "every", 0, "time between samples; a minute, or a twelfth of a shorter run, unless it is said")
+	flags.IntVar(&c.Known, "known", 384, "connections a second of clients that come all the time")
+	flags.IntVar(&c.New, "new", 16, "connections a second of clients that are new")
+	p.add(flags)
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if c.Every == 0 {
+		c.Every = min(time.Minute, c.For/12)
+	}
+	// The kernel forgets connections after 10 s, and balancerd what it read at its start
+	// with the second collection of its garbage.
+	const warm = 30 * time.Second
+	c.Warming = int((warm + c.Every - 1) / c.Every)
+	if err := c.Check(); err != nil {
+		return err
+	}
+	series := table.NewSeries(c.Every)
+	progress(fmt.Sprintf("%s of churn, a sample every %s", c.For, c.Every))
+	err := logged(p, func(a arena.Options) error {
+		return c.Run(ctx, a, func(values []measure.Value) {
+			series.Add(values)
+			progress(fmt.Sprintf("%s %.1f %s", values[0].Name, values[0].Value, values[0].Unit))
+		})
+	})
+	if err != nil {
+		return err
+	}
+	caption := fmt.Sprintf("%s of %d connections a second, %d of them new clients', %s", c.For, c.Known+c.New, c.New, where())
+	return p.publish("churn", caption, series.Write, func(w io.Writer) error { return series.Chart(w, caption) })
+}
