@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # the next make of a person who used sudo once.
 GIVE_BACK := chown -R --reference=. build
 
-.PHONY: run test check bench bench-image image deps clean
+.PHONY: run test check bench bench-failure bench-churn bench-image image deps clean
 
 # Boots the image in QEMU among nodes and MFDs, and tells what happens. Ctrl-C
 # ends everything that it started. It needs no root where the kernel lets users
@@ -26,23 +26,37 @@ test: deps check image
 	status=$$?; $(SUDO) $(GIVE_BACK); exit $$status
 
 # Spoolgate side by side with what a user would pick instead; about half an hour on
-# an idle machine. The table and the chart are those that the README shows.
+# an idle machine. The tables and the charts are those that the README shows.
 # ARGS="-rounds 1" measures less; build/bench -help lists all.
-bench: deps
-	go build -o build/bench ./tools/bench
-	go build -o build/balancerd ./cmd/balancerd
+bench: build/bench
 	$(SUDO) build/bench -out tools/bench $(ARGS)
 	$(SUDO) build/bench scale -out tools/bench $(ARGS)
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
+
+# What clients feel of a node that fails, side by side, too; about half an hour, most
+# of it spent waiting for those who never notice.
+bench-failure: build/bench
+	$(SUDO) build/bench failure -out tools/bench $(ARGS)
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
+
+# Whether anything of Spoolgate grows while clients come and go, for an hour;
+# ARGS="-for 3m" is for a first look.
+bench-churn: build/bench
+	$(SUDO) build/bench churn -out tools/bench $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 # The real image in QEMU, as a ratio to plain routing by the same image; about ten
 # minutes. ARGS="-rounds 1" measures less.
 bench-image: BOARD = virt
-bench-image: image
-	go build -o build/bench ./tools/bench
+bench-image: image build/bench
 	CGO_ENABLED=0 GOARCH=arm64 go build -o build/bench-arm64 ./tools/bench
 	$(SUDO) build/bench image $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
+
+.PHONY: build/bench
+build/bench: deps
+	go build -o build/bench ./tools/bench
+	go build -o build/balancerd ./cmd/balancerd
 
 # Format, vet, staticcheck, and the house's own rules on imports and layout.
 check:

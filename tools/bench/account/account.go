@@ -26,8 +26,8 @@ func New(name string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(root, fmt.Sprintf("spoolgate-bench-%d-%s", os.Getpid(), name))
-	if err := os.Mkdir(path, 0o755); err != nil {
+	path, err := os.MkdirTemp(root, fmt.Sprintf("spoolgate-bench-%d-%s-", os.Getpid(), name))
+	if err != nil {
 		return nil, fmt.Errorf("make control group: %w", err)
 	}
 	dir, err := os.Open(path)

@@ -1,6 +1,7 @@
 package measure_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,17 +14,30 @@ import (
 // options builds the programs of an arena.
 func options(t *testing.T) arena.Options {
 	t.Helper()
-	dir := t.TempDir()
-	for program, path := range map[string]string{"bench": "spoolgate/tools/bench", "balancerd": "spoolgate/cmd/balancerd"} {
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, program), path).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", path, err, out)
-		}
-	}
-	return arena.Options{Bench: filepath.Join(dir, "bench"), Balancerd: filepath.Join(dir, "balancerd"), Nodes: 2}
+	return arena.Options{Bench: build(t, "bench", "spoolgate/tools/bench"), Balancerd: build(t, "balancerd", "spoolgate/cmd/balancerd"), Nodes: 2}
 }
 
-// withLog runs a measurement; what its programs say is shown when it fails.
+func build(t *testing.T, program, path string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), program)
+	if out, err := exec.Command("go", "build", "-o", file, path).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", path, err, out)
+	}
+	return file
+}
+
+// withLog runs a measurement that must succeed.
 func withLog(t *testing.T, o arena.Options, run func(arena.Options) ([]measure.Value, error)) []measure.Value {
+	t.Helper()
+	values, err := attempt(t, o, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+// attempt runs a measurement; its error has what its programs said.
+func attempt(t *testing.T, o arena.Options, run func(arena.Options) ([]measure.Value, error)) ([]measure.Value, error) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -34,9 +48,9 @@ func withLog(t *testing.T, o arena.Options, run func(arena.Options) ([]measure.V
 	values, err := run(o)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name())
-		t.Fatalf("%v\nwhat the programs said:\n%s", err, said)
+		return nil, fmt.Errorf("%w\nwhat the programs said:\n%s", err, said)
 	}
-	return values
+	return values, nil
 }
 
 // A little of everything that make bench measures. It fails on errors and wrong

@@ -69,10 +69,24 @@ func median(v []float64) float64 {
 // spread is how far the rounds lie apart, in percent of the median, up and down.
 func spread(v []float64) float64 {
 	m := median(v)
-	if m == 0 || math.IsInf(m, 1) {
+	if m == 0 {
 		return 0
 	}
 	return max(slices.Max(v)-m, m-slices.Min(v)) / m * 100
+}
+
+// summary is the median of rounds and how far they lie from it.
+func summary(v []float64) string {
+	switch m := median(v); {
+	case len(v) == 0:
+		return "-"
+	case math.IsInf(m, 1):
+		return figure(m)
+	case math.IsInf(slices.Max(v), 1):
+		return figure(m) + ", or " + figure(slices.Max(v))
+	default:
+		return fmt.Sprintf("%14s ±%4.0f %%", figure(m), spread(v))
+	}
 }
 
 // Write writes the table as text: medians, the largest distance of a round from
@@ -92,11 +106,7 @@ func (t *Table) Write(w io.Writer, of []string, to []string) error {
 		fmt.Fprintf(&b, "%-*s", wide, r.Name+" ("+r.Unit+")")
 		for _, c := range t.contestants {
 			v := t.values[cell{r.Name, c}]
-			if len(v) == 0 {
-				fmt.Fprintf(&b, " %22s", "-")
-				continue
-			}
-			fmt.Fprintf(&b, " %14s ±%4.0f %%", figure(median(v)), spread(v))
+			fmt.Fprintf(&b, " %22s", summary(v))
 		}
 		b.WriteByte('\n')
 	}

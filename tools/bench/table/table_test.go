@@ -43,6 +43,28 @@ func TestRatiosAreOfRoundsThatAreCloseInTime(t *testing.T) {
 	}
 }
 
+// What some or all rounds did not see is told so, and does not flatten the chart.
+func TestWhatNeverHappenedIsToldSo(t *testing.T) {
+	tab := New([]string{"ours", "theirs"})
+	row := measure.Row{Name: "served again", Unit: "ms"}
+	for _, round := range [][2]float64{{10, measure.Never()}, {12, measure.Never()}, {measure.Never(), measure.Never()}} {
+		tab.Add("ours", []measure.Value{{Row: row, Value: round[0]}})
+		tab.Add("theirs", []measure.Value{{Row: row, Value: round[1]}})
+	}
+	var text, svg strings.Builder
+	if err := errors.Join(tab.Write(&text, nil, nil), tab.Chart(&svg, "", []string{row.Name}, func(string) bool { return true })); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"12.0, or never", "            never\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, text.String())
+		}
+	}
+	if strings.Count(svg.String(), `width="460"`) != 2 || !strings.Contains(svg.String(), ">never<") {
+		t.Errorf("the chart:\n%s", svg.String())
+	}
+}
+
 func TestChartIsWellFormedAndHasABarAContestant(t *testing.T) {
 	var out strings.Builder
 	if err := filled().Chart(&out, "a < b", []string{"connections"}, func(c string) bool { return c == "ours" }); err != nil {
