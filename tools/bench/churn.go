@@ -19,6 +19,7 @@ func churn(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench churn", flag.ContinueOnError)
 	flags.DurationVar(&c.For, "for", time.Hour, "how long clients come and go")
 	flags.DurationVar(&c.Every, "every", 0, "time between samples; a minute, or a twelfth of a shorter run, unless it is said")
+	warm := flags.Duration("warm", 0, "churn before that; a client's window, or 30 s before a shorter run, unless it is said")
 	flags.IntVar(&c.Known, "known", 384, "connections a second of clients that come all the time")
 	flags.IntVar(&c.New, "new", 16, "connections a second of clients that are new")
 	p.add(flags)
@@ -28,15 +29,15 @@ func churn(ctx context.Context, args []string) error {
 	if c.Every == 0 {
 		c.Every = min(time.Minute, c.For/12)
 	}
-	// The kernel forgets connections after 10 s, and balancerd what it read at its start
-	// with the second collection of its garbage.
-	const warm = 30 * time.Second
-	c.Warming = int((warm + c.Every - 1) / c.Every)
+	if *warm == 0 {
+		*warm = warmUp(c.For)
+	}
+	c.Warming = int((*warm + c.Every - 1) / c.Every)
 	if err := c.Check(); err != nil {
 		return err
 	}
 	series := table.NewSeries(c.Every)
-	progress(fmt.Sprintf("%s of churn, a sample every %s", c.For, c.Every))
+	progress(fmt.Sprintf("%s of churn after %s to warm up, a sample every %s", c.For, *warm, c.Every))
 	err := logged(p, func(a arena.Options) error {
 		return c.Run(ctx, a, func(values []measure.Value) {
 			series.Add(values)
@@ -46,6 +47,17 @@ func churn(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	caption := fmt.Sprintf("%s of %d connections a second, %d of them new clients', %s", c.For, c.Known+c.New, c.New, where())
+	caption := fmt.Sprintf("%s after %s of %d connections a second, %d of them new clients', %s", c.For, *warm, c.Known+c.New, c.New, where())
 	return p.publish("churn", caption, series.Write, func(w io.Writer) error { return series.Chart(w, caption) })
+}
+
+// warmUp is how long it takes until nothing more has to be remembered. balancerd
+// remembers clients for as long as their windows last; a run that is shorter than one
+// shows it grow by each new client, and is for a look at what else there is: the kernel
+// forgets connections after 10 s.
+func warmUp(run time.Duration) time.Duration {
+	if run < arena.Window {
+		return 30 * time.Second
+	}
+	return arena.Window
 }
