@@ -75,6 +75,7 @@ type outage struct {
 	felt    Felt
 	missing int           // of connections that have to stand before all are ready
 	stand   chan struct{} // closed when none is missing
+	all     sync.WaitGroup
 }
 
 // Run connects, calls ready when everything stands, and returns when all that the
@@ -83,7 +84,6 @@ func (o Outage) Run(ctx context.Context, ready func() error) (Felt, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &outage{Outage: o, felt: Felt{Failed: map[string]int{}}, missing: 3*o.MFDs + o.Others, stand: make(chan struct{})}
-	var all sync.WaitGroup
 	for i := range o.MFDs + o.Others {
 		c := &sufferer{outage: r, number: i, address: Client(i), nodes: map[netip.Addr]bool{}}
 		if i < o.MFDs {
@@ -92,9 +92,9 @@ func (o Outage) Run(ctx context.Context, ready func() error) (Felt, error) {
 		r.clients = append(r.clients, c)
 	}
 	for _, c := range r.clients {
-		all.Go(func() { c.live(ctx) })
+		r.all.Go(func() { c.live(ctx) })
 	}
-	defer all.Wait()
+	defer r.all.Wait()
 	defer cancel()
 	select {
 	case <-r.stand:
@@ -112,7 +112,7 @@ func (o Outage) Run(ctx context.Context, ready func() error) (Felt, error) {
 		return r.felt, err
 	}
 	cancel()
-	all.Wait()
+	r.all.Wait()
 	return r.sum(), nil
 }
 

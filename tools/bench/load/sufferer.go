@@ -39,7 +39,7 @@ func (c *sufferer) live(ctx context.Context) {
 	}
 	c.stood()
 	for _, l := range c.long {
-		go c.hold(ctx, l)
+		c.all.Go(func() { c.hold(ctx, l) })
 	}
 	// Clients take turns.
 	rest := time.Duration(c.number) * Pause / time.Duration(c.MFDs+c.Others)
