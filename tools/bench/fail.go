@@ -41,8 +41,9 @@ carries data both ways and one is idle. A client whose attempt fails tries again
 answer, after %s. "Never" is: not within three intervals and 15 s. Three failed checks in a row make a node count as dead, for all who check;
 a check that is not answered fails after half an interval, and after 2.5 s at most.
 DNAT by hash checks nothing: it shows what nodes and kernels do by themselves.
-HAProxy has "option redispatch", and "timeout connect" as long as a check of Spoolgate takes; "cutting" adds "on-marked-down shutdown-sessions", "watching" to that "observe layer4 error-limit 1
-on-error fastinter fastinter 1s", so that a failed connection has the node checked once a second, as Spoolgate does by itself.`,
+HAProxy has "option redispatch", and waits for connections and checks as long as Spoolgate's checks do ("timeout connect", "timeout check");
+"cutting" adds "on-marked-down shutdown-sessions", "watching" to that "observe layer4 error-limit 1 on-error fastinter fastinter 1s", so that a
+failed connection has the node checked once a second, as Spoolgate does by itself.`,
 		t.MFDs+t.Others, measure.FailureNodes, load.Pause, t.MFDs, load.Retry, load.Giveup)
 }
 

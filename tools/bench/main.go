@@ -21,6 +21,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -52,7 +53,9 @@ func run(ctx context.Context, args []string) error {
 		case "ftp":
 			return part(spec, func(f load.FTP) (any, error) { return f.Run(ctx) })
 		case "outage":
-			return part(spec, func(o load.Outage) (any, error) { return o.Run(ctx, ready) })
+			return part(spec, func(o load.Outage) (any, error) {
+				return o.Run(ctx, func(victim netip.Addr) error { return say(victim) })
+			})
 		}
 	}
 	if len(args) == 1 && args[0] == "route" {
@@ -86,7 +89,9 @@ func part[S any](spec []byte, run func(S) (any, error)) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-func ready() error {
-	_, err := fmt.Println("ready")
+func ready() error { return say("ready") }
+
+func say(what any) error {
+	_, err := fmt.Println(what)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -118,7 +119,11 @@ func (a *Arena) serveApart(ctx context.Context) (err error) {
 }
 
 // Fail lets a node fail; the nodes must be wired for it.
-func (a *Arena) Fail(f Failure, node int) error {
+func (a *Arena) Fail(f Failure, address netip.Addr) error {
+	node := slices.Index(a.NodesOf(0), address)
+	if node < 0 {
+		return fmt.Errorf("%s is no node", address)
+	}
 	m := a.machines[node]
 	switch f {
 	case Killed:
@@ -131,8 +136,8 @@ func (a *Arena) Fail(f Failure, node int) error {
 }
 
 // Endure runs a part of the benchmark's own program in the clients' namespace,
-// strikes when it says that it is ready, and reads what became of it.
-func (a *Arena) Endure(ctx context.Context, part string, what any, strike func() error, result any) error {
+// strikes the node that it names when it is ready, and reads what became of it.
+func (a *Arena) Endure(ctx context.Context, part string, what any, strike func(node netip.Addr) error, result any) error {
 	cmd, err := a.part(ctx, part, what)
 	if err != nil {
 		return err
@@ -147,9 +152,12 @@ func (a *Arena) Endure(ctx context.Context, part string, what any, strike func()
 		return err
 	}
 	says := bufio.NewReader(out)
-	_, err = says.ReadString('\n') // one that ends before says why in its log
+	line, err := says.ReadString('\n') // one that ends before says why in its log
 	if err == nil {
-		err = strike()
+		var node netip.Addr
+		if node, err = netip.ParseAddr(strings.TrimSpace(line)); err == nil {
+			err = strike(node)
+		}
 	}
 	text, readErr := io.ReadAll(says)
 	if err := errors.Join(cmd.Wait(), err, readErr); err != nil {

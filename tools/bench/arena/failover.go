@@ -46,8 +46,7 @@ func Failover() []Contestant {
 	}
 }
 
-// hash is what nftables does alone: the client's address decides for ever. With this
-// seed even a few clients are on every node.
+// hash is what nftables does alone: the client's address decides for ever.
 func hash(_ context.Context, a *Arena) error {
 	var shares []string
 	for i := range a.Nodes {
@@ -56,7 +55,7 @@ func hash(_ context.Context, a *Arena) error {
 	rules, err := a.file("rules.nft", fmt.Sprintf(`table ip static {
 		chain pre {
 			type nat hook prerouting priority -100;
-			ip daddr %s tcp dport 5011-5025 dnat to jhash ip saddr mod %d seed 2 map { %s }
+			ip daddr %s tcp dport 5011-5025 dnat to jhash ip saddr mod %d map { %s }
 		}
 	}`, VIP, a.Nodes, strings.Join(shares, ", ")))
 	if err != nil {

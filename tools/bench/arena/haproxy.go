@@ -10,8 +10,9 @@ import (
 // care is what HAProxy does about nodes that fail.
 type care struct {
 	// redispatches lets it break its persistence for a client whose node refuses it,
-	// and has it wait for a node no longer than a check of Spoolgate waits: HAProxy's
-	// checks take that from the time that its connections may take.
+	// and has it wait for a node no longer than a check of Spoolgate waits. Its checks
+	// wait as long as its connections do, but for a whole interval without a time-out
+	// of their own.
 	redispatches bool
 	// server are words behind each server.
 	server string
@@ -21,7 +22,7 @@ func (c care) backend(a *Arena) string {
 	if !c.redispatches {
 		return ""
 	}
-	return fmt.Sprintf("  option redispatch\n  timeout connect %dms\n", a.checkTimeout().Milliseconds())
+	return fmt.Sprintf("  option redispatch\n  timeout connect %[1]dms\n  timeout check %[1]dms\n", a.checkTimeout().Milliseconds())
 }
 
 // haproxy is HAProxy at its best: spliced, with large pipes, a thread a core.

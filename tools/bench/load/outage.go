@@ -9,15 +9,14 @@ import (
 )
 
 // Outage are clients of a group of which a node, the victim, is about to fail: how
-// they hear of it, and when they are served again.
+// they hear of it, and when they are served again. It is the node that has most MFDs.
 type Outage struct {
 	To    netip.Addr `json:"to"`
 	Ports []uint16   `json:"ports"`
 	// MFDs have a connection that carries data all the time, one that is idle, and
 	// short ones; Others have short ones only.
-	MFDs   int        `json:"mfds"`
-	Others int        `json:"others"`
-	Victim netip.Addr `json:"victim"`
+	MFDs   int `json:"mfds"`
+	Others int `json:"others"`
 	// Limit is how long is waited for the last of them.
 	Limit time.Duration `json:"limit"`
 }
@@ -71,6 +70,7 @@ type Ending struct {
 type outage struct {
 	Outage
 	mu      sync.Mutex
+	victim  netip.Addr // none until all stand
 	clients []*sufferer
 	felt    Felt
 	missing int           // of connections that have to stand before all are ready
@@ -78,9 +78,9 @@ type outage struct {
 	all     sync.WaitGroup
 }
 
-// Run connects, calls ready when everything stands, and returns when all that the
-// victim served are served by others, or at the limit.
-func (o Outage) Run(ctx context.Context, ready func() error) (Felt, error) {
+// Run connects, calls ready with the victim when everything stands, and returns when
+// all that the victim served are served by others, or at the limit.
+func (o Outage) Run(ctx context.Context, ready func(victim netip.Addr) error) (Felt, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &outage{Outage: o, felt: Felt{Failed: map[string]int{}}, missing: 3*o.MFDs + o.Others, stand: make(chan struct{})}
@@ -105,7 +105,7 @@ func (o Outage) Run(ctx context.Context, ready func() error) (Felt, error) {
 	case <-ctx.Done():
 		return r.felt, context.Cause(ctx)
 	}
-	if err := ready(); err != nil {
+	if err := ready(r.choose()); err != nil {
 		return r.felt, err
 	}
 	if err := r.wait(ctx); err != nil {
@@ -114,6 +114,19 @@ func (o Outage) Run(ctx context.Context, ready func() error) (Felt, error) {
 	cancel()
 	r.all.Wait()
 	return r.sum(), nil
+}
+
+// choose chooses the victim.
+func (r *outage) choose() netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mfds := map[netip.Addr]int{}
+	for _, c := range r.clients[:r.MFDs] {
+		if mfds[c.was]++; mfds[c.was] > mfds[r.victim] {
+			r.victim = c.was
+		}
+	}
+	return r.victim
 }
 
 // wait returns when all is well again, or at the limit.
@@ -143,11 +156,11 @@ func (r *outage) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.clients {
-		if c.was == r.Victim && c.landed.IsZero() {
+		if c.was == r.victim && c.landed.IsZero() {
 			return false
 		}
 		for _, l := range c.long {
-			if !l.stands || l.node == r.Victim {
+			if !l.stands || l.node == r.victim {
 				return false
 			}
 		}
@@ -159,11 +172,11 @@ func (r *outage) sum() Felt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.clients {
-		if c.was == r.Victim {
+		if c.was == r.victim {
 			r.felt.Landed = append(r.felt.Landed, c.landed)
 		}
 		for _, l := range c.long {
-			if l.stands && l.node == r.Victim {
+			if l.stands && l.node == r.victim {
 				r.ended(l, Ending{Last: l.last})
 			}
 		}

@@ -19,7 +19,7 @@ type sufferer struct {
 	address netip.Addr
 	was     netip.Addr          // node that answered first
 	nodes   map[netip.Addr]bool // all that ever answered
-	landed  time.Time           // first answer of another node than the victim
+	landed  time.Time           // first answer of another one
 	long    []*lasting
 }
 
@@ -189,7 +189,7 @@ func (c *sufferer) answered(by netip.Addr) {
 	if !c.was.IsValid() {
 		c.was = by
 	}
-	if c.nodes[by] = true; c.landed.IsZero() && by != c.Victim {
+	if c.nodes[by] = true; c.landed.IsZero() && by != c.was {
 		c.landed = time.Now()
 	}
 }
@@ -199,7 +199,7 @@ func (c *sufferer) split() string {
 	living := ""
 	n := 0
 	for node := range c.nodes {
-		if node != c.Victim || c.was != c.Victim {
+		if node != c.victim || c.was != c.victim {
 			living += " " + node.String()
 			n++
 		}
@@ -223,7 +223,7 @@ func (c *sufferer) failed(err error) {
 func (c *sufferer) over(l *lasting, e Ending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.stands = false; l.node != c.Victim {
+	if l.stands = false; l.node != c.victim {
 		c.felt.Wronged = append(c.felt.Wronged, fmt.Sprintf("%s on %s: %s", c.address, l.node, e.By))
 		return
 	}

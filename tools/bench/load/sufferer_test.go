@@ -21,14 +21,14 @@ func TestClientMayOnlyLeaveTheNodeThatFailed(t *testing.T) {
 		{"leaves a node that lives", []netip.Addr{b, c}, true},
 		{"comes to the victim", []netip.Addr{b, victim}, true},
 	} {
-		s := &sufferer{outage: &outage{Outage: Outage{Victim: victim}}, nodes: map[netip.Addr]bool{}}
+		s := &sufferer{outage: &outage{victim: victim}, nodes: map[netip.Addr]bool{}}
 		for _, node := range one.by {
 			s.answered(node)
 		}
 		if got := s.split(); (got != "") != one.split || one.split && !strings.Contains(got, "was first on "+one.by[0].String()) {
 			t.Errorf("%s: %q", one.name, got)
 		}
-		if landed := one.by[len(one.by)-1] != victim || one.by[0] != victim; landed == s.landed.IsZero() {
+		if moved := one.by[len(one.by)-1] != one.by[0]; moved == s.landed.IsZero() {
 			t.Errorf("%s: landed at %v", one.name, s.landed)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -67,13 +68,12 @@ func Failures(ctx context.Context, o arena.Options, c arena.Contestant, trials [
 }
 
 func (t Trial) run(ctx context.Context, a *arena.Arena, c arena.Contestant) ([]Value, error) {
-	const victim = 0
-	clients := load.Outage{To: c.Target, Ports: arena.AskPorts, MFDs: t.MFDs, Others: t.Others, Victim: arena.Node(victim), Limit: t.Limit}
+	clients := load.Outage{To: c.Target, Ports: arena.AskPorts, MFDs: t.MFDs, Others: t.Others, Limit: t.Limit}
 	var failed time.Time
 	var felt load.Felt
-	err := a.Endure(ctx, "outage", clients, func() error {
+	err := a.Endure(ctx, "outage", clients, func(node netip.Addr) error {
 		failed = time.Now()
-		return a.Fail(t.Failure, victim)
+		return a.Fail(t.Failure, node)
 	}, &felt)
 	if err != nil {
 		return nil, err

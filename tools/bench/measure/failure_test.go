@@ -1,9 +1,6 @@
 package measure_test
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,21 +10,10 @@ import (
 	"spoolgate/tools/bench/measure"
 )
 
-// hasty is a balancerd that can be told shorter intervals than a box.
-func hasty(t *testing.T, lab string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "balancerd")
-	if err := os.WriteFile(path, fmt.Appendf(nil, "#!/bin/sh\nexec %s balancerd \"$@\"\n", lab), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // Whichever way a node fails, its clients are served by another one, one each; nobody
 // else notices. Times are for make bench-failure.
 func TestClientsOfANodeThatFailsAreServedByAnother(t *testing.T) {
-	o := options(t)
-	o.Balancerd = hasty(t, build(t, "lab", "spoolgate/tools/lab"))
+	o := hasty(t)
 	for name, failures := range map[string][]arena.Failure{
 		"Spoolgate masked":      arena.Failures(),
 		"Spoolgate transparent": {arena.PoweredOff},
@@ -50,7 +36,7 @@ func TestClientsOfANodeThatFailsAreServedByAnother(t *testing.T) {
 func TestClientsThatAreNeverServedAgainAreAnError(t *testing.T) {
 	c := contestant("DNAT by hash")
 	c.Moving = true
-	_, err := fail(t, options(t), c, measure.Trial{Failure: arena.PoweredOff, Interval: time.Second, MFDs: 6, Others: 12, Limit: time.Second})
+	_, err := fail(t, options(), c, measure.Trial{Failure: arena.PoweredOff, Interval: time.Second, MFDs: 6, Others: 12, Limit: time.Second})
 	if err == nil || !strings.Contains(err.Error(), "were not served any more") {
 		t.Error(err)
 	}
@@ -70,7 +56,7 @@ func fail(t *testing.T, o arena.Options, c arena.Contestant, trial measure.Trial
 
 // A little churn: no connection fails, and all that is looked at can be seen.
 func TestChurnShowsWhatSpoolgateBecomes(t *testing.T) {
-	o := options(t)
+	o := options()
 	parts := 0
 	withLog(t, o, func(o arena.Options) ([]measure.Value, error) {
 		c := measure.Churn{For: 2 * time.Second, Every: time.Second, Warming: 1, Known: 100, New: 2}
