@@ -48,13 +48,20 @@ func churn(ctx context.Context, args []string) error {
 		return err
 	}
 	caption := fmt.Sprintf("%s after %s of %d connections a second, %d of them new clients', %s", c.For, *warm, c.Known+c.New, c.New, where())
-	return p.publish("churn", caption, series.Write, func(w io.Writer) error { return series.Chart(w, caption) })
+	write := func(w io.Writer) error {
+		if *warm < arena.Window {
+			if _, err := fmt.Fprintf(w, "Clients are remembered for %s: until then balancerd grows with each new one, and shall.\n", arena.Window); err != nil {
+				return err
+			}
+		}
+		return series.Write(w)
+	}
+	return p.publish("churn", caption, write, func(w io.Writer) error { return series.Chart(w, caption) })
 }
 
-// warmUp is how long it takes until nothing more has to be remembered. balancerd
-// remembers clients for as long as their windows last; a run that is shorter than one
-// shows it grow by each new client, and is for a look at what else there is: the kernel
-// forgets connections after 10 s.
+// warmUp is how long it takes until nothing more has to be remembered: clients for as
+// long as their windows last. A run that is shorter than one is for a look at what else
+// there is; the kernel forgets connections after 10 s.
 func warmUp(run time.Duration) time.Duration {
 	if run < arena.Window {
 		return 30 * time.Second

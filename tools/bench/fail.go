@@ -48,7 +48,7 @@ failed connection has the node checked once a second, as Spoolgate does by itsel
 }
 
 // keepalived says why it is not in the table.
-const keepalived = `keepalived (LVS) is not measured: it ends at once where the kernel has no IPVS. By its documents, it checks each server every delay_loop and
+const keepalived = `keepalived 2.2.7 (LVS) is not measured: it ends at once where the kernel has no IPVS. By its documents, it checks each server every delay_loop and
 takes it out after retry more failures (keepalived.conf(5)); what happens to connections of a server that was taken out is the kernel's:
 with expire_nodest_conn at its default of 0 their packets are dropped silently, with 1 a connection ends when its client sends next; a client
 stays on a server of weight 0 for as long as it is persistent unless expire_quiescent_template is set (Linux, Documentation/networking/ipvs-sysctl.rst).`
