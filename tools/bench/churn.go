@@ -47,7 +47,7 @@ func churn(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	caption := fmt.Sprintf("%s after %s of %d connections a second, %d of them new clients', %s", c.For, *warm, c.Known+c.New, c.New, where())
+	what := fmt.Sprintf("%s, after %s, of %d connections a second, %d of them new clients'", c.For, *warm, c.Known+c.New, c.New)
 	write := func(w io.Writer) error {
 		if *warm < arena.Window {
 			if _, err := fmt.Fprintf(w, "Clients are remembered for %s: until then balancerd grows with each new one, and shall.\n", arena.Window); err != nil {
@@ -56,7 +56,7 @@ func churn(ctx context.Context, args []string) error {
 		}
 		return series.Write(w)
 	}
-	return p.publish("churn", caption, write, func(w io.Writer) error { return series.Chart(w, caption) })
+	return p.publish("churn", what+", "+where(), write, func(w io.Writer) error { return series.Chart(w, what, where()) })
 }
 
 // warmUp is how long it takes until nothing more has to be remembered: clients for as

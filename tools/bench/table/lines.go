@@ -16,16 +16,25 @@ type line struct {
 
 type lines struct {
 	Width, Height, Left, Right int
-	Caption                    string
+	Captions                   []caption
 	Lines                      []line
+}
+
+type caption struct {
+	Text string
+	Y    int
 }
 
 const lineHeight = 60
 
 // Chart draws a line a row, each from 0 up, an SVG of its own.
-func (s *Series) Chart(w io.Writer, caption string) error {
-	c := lines{Width: chartWidth, Left: 70, Right: 70 + 640, Caption: caption}
-	y := panelGap
+func (s *Series) Chart(w io.Writer, captions ...string) error {
+	c := lines{Width: chartWidth, Left: 70, Right: 70 + 640}
+	y := 18
+	for _, text := range captions {
+		c.Captions = append(c.Captions, caption{text, y})
+		y += 18
+	}
 	for i, r := range s.rows {
 		most := slices.Max(s.samples[i])
 		l := line{Title: fmt.Sprintf("%s: %s", s.title(r), trend(s.samples[i])), Most: figure(most), Y: y, Bottom: y + 14 + lineHeight}
@@ -50,7 +59,9 @@ func (s *Series) Chart(w io.Writer, caption string) error {
 
 var course = template.Must(template.New("lines").Parse(`<svg xmlns="http://www.w3.org/2000/svg" width="{{.Width}}" height="{{.Height}}" font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="10" y="18" fill="#555">{{.Caption}}</text>
+{{- range .Captions}}
+<text x="10" y="{{.Y}}" fill="#555">{{.Text}}</text>
+{{- end}}
 {{- $left := .Left}}{{$right := .Right}}
 {{- range .Lines}}
 <text x="10" y="{{.Y}}" dy="4" font-weight="bold">{{.Title}}</text>
