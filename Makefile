@@ -39,8 +39,8 @@ bench-failure: build/bench
 	$(SUDO) build/bench failure -out tools/bench $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
-# Whether anything of Spoolgate grows while clients come and go: for an hour, after half
-# an hour until all that it remembers of clients is there. ARGS="-for 3m" is a first look.
+# Whether anything of Spoolgate grows while clients come and go: for an hour, after 45
+# minutes until it remembers all that it shall. ARGS="-for 3m" is a first look.
 bench-churn: build/bench
 	$(SUDO) build/bench churn -out tools/bench $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)

@@ -19,7 +19,7 @@ func churn(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench churn", flag.ContinueOnError)
 	flags.DurationVar(&c.For, "for", time.Hour, "how long clients come and go")
 	flags.DurationVar(&c.Every, "every", 0, "time between samples; a minute, or a twelfth of a shorter run, unless it is said")
-	warm := flags.Duration("warm", 0, "churn before that; a client's window, or 30 s before a shorter run, unless it is said")
+	warm := flags.Duration("warm", 0, "churn before that; 45 minutes, or 30 s before a shorter run, unless it is said")
 	flags.IntVar(&c.Known, "known", 384, "connections a second of clients that come all the time")
 	flags.IntVar(&c.New, "new", 16, "connections a second of clients that are new")
 	p.add(flags)
@@ -49,8 +49,8 @@ func churn(ctx context.Context, args []string) error {
 	}
 	what := fmt.Sprintf("%s, after %s, of %d connections a second, %d of them new clients'", c.For, *warm, c.Known+c.New, c.New)
 	write := func(w io.Writer) error {
-		if *warm < arena.Window {
-			if _, err := fmt.Fprintf(w, "Clients are remembered for %s: until then balancerd grows with each new one, and shall.\n", arena.Window); err != nil {
+		if *warm < fullMemory {
+			if _, err := fmt.Fprintf(w, "In its first %s balancerd grows with each new client and each probe, and shall: it remembers so many.\n", fullMemory); err != nil {
 				return err
 			}
 		}
@@ -59,12 +59,16 @@ func churn(ctx context.Context, args []string) error {
 	return p.publish("churn", what+", "+where(), write, func(w io.Writer) error { return series.Chart(w, what, where()) })
 }
 
-// warmUp is how long it takes until nothing more has to be remembered: clients for as
-// long as their windows last. A run that is shorter than one is for a look at what else
-// there is; the kernel forgets connections after 10 s.
+// fullMemory is how long it takes until nothing more has to be remembered: clients for
+// as long as their windows last, 30 minutes, and of each node the packets of its last
+// 1,000 probes, which come in 42.
+const fullMemory = 45 * time.Minute
+
+// warmUp is the churn that comes first. A run that is shorter than that is for a look at
+// what else there is; the kernel forgets connections after 10 s.
 func warmUp(run time.Duration) time.Duration {
-	if run < arena.Window {
+	if run < fullMemory {
 		return 30 * time.Second
 	}
-	return arena.Window
+	return fullMemory
 }
