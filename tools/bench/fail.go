@@ -38,8 +38,8 @@ func fail(ctx context.Context, args []string) error {
 func conditions(t measure.Trial) string {
 	return fmt.Sprintf(`%d clients of %d nodes, of which one fails. Each makes short connections, one every %s after the one before; %d hold two more, of which one
 carries data both ways and one is idle. A client whose attempt fails tries again after %s; it gives up to connect, or to wait for an
-answer, after %s. "Never" is: not within three intervals and 15 s. Three failed checks in a row make a node count as dead, for all who check;
-a check that is not answered fails after half an interval, and after 2.5 s at most.
+answer, after %s. "Never" is: not within three intervals and 10 s. The node fails at any moment between two checks. Three failed checks in a
+row make it count as dead, for all who check; a check that is not answered fails after half an interval, and after 2.5 s at most.
 DNAT by hash checks nothing: it shows what nodes and kernels do by themselves.
 HAProxy has "option redispatch", and waits for connections and checks as long as Spoolgate's checks do ("timeout connect", "timeout check");
 "cutting" adds "on-marked-down shutdown-sessions", "watching" to that "observe layer4 error-limit 1 on-error fastinter fastinter 1s", so that a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -33,7 +34,7 @@ func Never() float64 { return math.Inf(1) }
 func Trials() (all []Trial) {
 	for _, interval := range []time.Duration{5 * time.Second, time.Second} {
 		for _, f := range arena.Failures() {
-			all = append(all, Trial{Failure: f, Interval: interval, MFDs: 12, Others: 100, Limit: 3*interval + 15*time.Second})
+			all = append(all, Trial{Failure: f, Interval: interval, MFDs: 12, Others: 100, Limit: 3*interval + 10*time.Second})
 		}
 	}
 	return all
@@ -68,10 +69,19 @@ func Failures(ctx context.Context, o arena.Options, c arena.Contestant, trials [
 }
 
 func (t Trial) run(ctx context.Context, a *arena.Arena, c arena.Contestant) ([]Value, error) {
-	clients := load.Outage{To: c.Target, Ports: arena.AskPorts, MFDs: t.MFDs, Others: t.Others, Limit: t.Limit}
+	// Checks begin within the first interval, and HAProxy takes a node out at the first
+	// that fails unless one has succeeded; then they go on in rounds, of which none is met
+	// at a moment that suits it.
+	wait := t.Interval + rand.N(t.Interval)
+	clients := load.Outage{To: c.Target, Ports: arena.AskPorts, MFDs: t.MFDs, Others: t.Others, Limit: wait + t.Limit}
 	var failed time.Time
 	var felt load.Felt
 	err := a.Endure(ctx, "outage", clients, func(node netip.Addr) error {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
 		failed = time.Now()
 		return a.Fail(t.Failure, node)
 	}, &felt)
