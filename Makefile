@@ -50,7 +50,7 @@ bench-churn: build/bench
 bench-image: BOARD = virt
 bench-image: image build/bench
 	CGO_ENABLED=0 GOARCH=arm64 go build -o build/bench-arm64 ./tools/bench
-	$(SUDO) build/bench image $(ARGS)
+	$(SUDO) build/bench image -out tools/bench $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 .PHONY: build/bench

@@ -4,8 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"spoolgate/tools/bench/guest"
@@ -21,11 +23,10 @@ func inImage(ctx context.Context, args []string) error {
 	dir := flags.String("image", "build/virt", "where the image is")
 	inside := flags.String("inside", "build/bench-arm64", "this program for the box's processor")
 	talk := flags.Bool("console", false, "show what the box's console says")
-	if err := flags.Parse(args); err != nil {
+	var p places
+	p.addOut(flags)
+	if err := parse(flags, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is not understood: bench image takes flags only; bench image -help lists them", flags.Arg(0))
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -42,7 +43,7 @@ func inImage(ctx context.Context, args []string) error {
 	t := table.New(names)
 	for round := range *rounds {
 		for _, w := range guest.Ways() {
-			fmt.Fprintf(os.Stderr, "%s  round %d of %d: %s\n", time.Now().Format(time.TimeOnly), round+1, *rounds, w.Name)
+			progress(fmt.Sprintf("round %d of %d: %s", round+1, *rounds, w.Name))
 			values, err := guest.Round(ctx, o, w, guest.Full())
 			if err != nil {
 				return err
@@ -50,6 +51,11 @@ func inImage(ctx context.Context, args []string) error {
 			t.Add(w.Name, values)
 		}
 	}
-	fmt.Printf("medians of %d interleaved rounds, %s, the image in QEMU without KVM on %d CPUs\n", *rounds, time.Now().Format(time.DateOnly), runtime.NumCPU())
-	return t.Write(os.Stdout, ours, []string{"routing"})
+	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, the image in QEMU without KVM on %d CPUs", *rounds, time.Now().Format(time.DateOnly), runtime.NumCPU())
+	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing"}) }, func(w io.Writer) error {
+		return t.Chart(w, caption, []string{
+			"connections, known clients, 16 at once", "the box's CPU of a connection, known clients, 16 at once", "connect and answer, median, known clients, 16 at once",
+			"transfer, 8 at once, MTU-size packets", "the box's CPU of a GB, 8 at once, MTU-size packets",
+		}, func(way string) bool { return slices.Contains(ours, way) })
+	})
 }

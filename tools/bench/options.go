@@ -16,6 +16,10 @@ type places struct{ balancerd, out string }
 
 func (p *places) add(flags *flag.FlagSet) {
 	flags.StringVar(&p.balancerd, "balancerd", "build/balancerd", "the box's program")
+	p.addOut(flags)
+}
+
+func (p *places) addOut(flags *flag.FlagSet) {
 	flags.StringVar(&p.out, "out", "", "folder for the table and the chart; none is written without")
 }
 
