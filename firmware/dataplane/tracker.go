@@ -174,7 +174,7 @@ func (t *Tracker) wait() error {
 // mostMessages are read at once: whoever opens connections faster than they can be
 // read must neither fill the memory nor keep what is read from being handled. The
 // rest waits in the socket, or overruns it.
-const mostMessages = 1 << 15
+const mostMessages = 1 << 12
 
 // drain reads until the socket is empty. After an overrun what is left in it
 // is older than the dump that follows, and is thrown away.
