@@ -63,6 +63,31 @@ func TestNodeThatWasDownIsNotUpAtItsFirstProbeAfterARestart(t *testing.T) {
 	}
 }
 
+// After a reboot of the box the kernel knows nothing; the journal of events does.
+func TestNodeThatDidNotServeIsNotUpAtItsFirstProbeAfterAReboot(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 2 {
+		for range 40 {
+			b.round(api.Open)
+		}
+		for range 4 {
+			b.round(api.Refused, "198.18.0.12")
+		}
+	}
+	for _, was := range []string{"Down", "Starting"} {
+		b.kernel = newFakeKernel()
+		b.killed()
+		b.round(api.Open)
+		if n := b.node("A"); n.Health != api.Up || !n.Serving {
+			t.Errorf("A: %s, %s", n.Health, n.HealthReason)
+		}
+		if n := b.node("B"); n.Health != api.Starting || n.Serving || !strings.Contains(n.HealthReason, "it went Down 2 times since") {
+			t.Errorf("B was %s, and is %s: %s", was, n.Health, n.HealthReason)
+		}
+	}
+}
+
 func TestJournalBringsBindingsAndDrainsBackAfterAReboot(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

@@ -48,8 +48,9 @@ type Status struct {
 // Machine judges one node. Its states:
 //
 //	Unknown   nothing known yet, does not serve. The very first probes decide: all
-//	          ports answer them: Up. One fails: it has lost that right, and comes
-//	          to Down by the misses or to Starting when all ports answer.
+//	          ports answer them: Up. One fails, or the node did not serve when it
+//	          was last told of (Recall): it has lost that right, and comes to Down
+//	          by the misses or to Starting when all ports answer.
 //	          Probes that could not leave the box decide nothing, and neither do
 //	          those of an absent node while the box hears nobody: a server's machine
 //	          answers for its address long before its services do, so that one whose

@@ -14,8 +14,10 @@ type Spell struct {
 
 // Recall tells a new Machine the spells of its node before it, oldest first. So a
 // node that comes and goes is held back after a restart of the daemon as before it, and
-// one that is still as it was last told is so since then. Spells of the future, as
-// after a clock was set back, are left out.
+// one that is still as it was last told is so since then. One that did not serve when it
+// was last told of has no right to be Up at its first probe, also where the box itself
+// was started anew: it was not "there before us", and may be starting still. Spells of
+// the future, as after a clock was set back, are left out.
 func (m *Machine) Recall(past []Spell) {
 	f, last := flaps{serving: m.flaps.serving, needed: m.flaps.needed}, Spell{}
 	for _, s := range past {
@@ -39,5 +41,6 @@ func (m *Machine) Recall(past []Spell) {
 	if m.health == last.Health {
 		m.since = last.Since
 	}
+	m.first = m.first && (last.Health == "" || serves(last.Health))
 	m.flaps = f
 }

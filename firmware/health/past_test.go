@@ -83,3 +83,32 @@ func TestWhatIsRecalledIsOnlyWhatIsStillSo(t *testing.T) {
 		})
 	}
 }
+
+// A box that was started anew remembers what it told of its nodes: who did not serve
+// then may be starting still. Of whom it knows nothing was there before it.
+func TestFirstAnswerAfterAStartOfTheBoxIsBelievedOfWhoServedBefore(t *testing.T) {
+	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	for name, c := range map[string]struct {
+		past []Spell
+		want api.Health
+	}{
+		"nothing is known":       {nil, api.Up},
+		"it was Up":              {[]Spell{{api.Down, at(-9)}, {api.Starting, at(-8)}, {api.Up, at(-5)}}, api.Up},
+		"it was Checking":        {[]Spell{{api.Up, at(-9)}, {api.Checking, at(-1)}}, api.Up},
+		"it was Starting":        {[]Spell{{api.Up, at(-9)}, {api.Down, at(-2)}, {api.Starting, at(-1)}}, api.Starting},
+		"it was Down":            {[]Spell{{api.Up, at(-9)}, {api.Down, at(-2)}}, api.Starting},
+		"told by a clock ahead":  {[]Spell{{api.Down, at(2)}}, api.Up},
+		"it was never seen well": {[]Spell{{api.Down, at(-2)}}, api.Starting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := NewMachine(rule, noon)
+			m.Recall(c.past)
+			for _, p := range rule.Ports {
+				m.Observe(noon, p, probe(api.Open))
+			}
+			if got := m.Status(); got.Health != c.want {
+				t.Errorf("%s: %s, want %s", got.Health, got.Reason, c.want)
+			}
+		})
+	}
+}
