@@ -27,6 +27,9 @@ func incidents(ctx context.Context, c *call) error {
 
 func (c *call) printIncident(i api.Incident) {
 	lasts := "for " + ago(c.now(), i.Began)
+	if i.ComesAndGoes && !i.Away.IsZero() {
+		lasts = "comes and goes, away for " + ago(c.now(), i.Away)
+	}
 	if !i.Open() {
 		lasts = fmt.Sprintf("over since %s, lasted %s", i.Cleared.Local().Format("2006-01-02 15:04:05"), ago(i.Cleared, i.Began))
 	}

@@ -189,7 +189,8 @@ type Event struct {
 	// Since is since when it is in that state, where the event may tell it again: a
 	// restart of the balancer is no change of a node.
 	Since time.Time `json:"since,omitzero"`
-	// From is the node that MFDs left because it did not serve.
+	// From is the node that MFDs left, or whose connections were cut, because it did
+	// not serve, and not because somebody had ordered it out.
 	From string `json:"from,omitempty"`
 	// Count is how many MFDs moved, connections were cut, or times a program was
 	// restarted since the box started.

@@ -44,6 +44,12 @@ type Incident struct {
 	Cleared  time.Time `json:"cleared,omitzero"` // zero while it lasts
 	Moved    int       `json:"moved"`            // MFDs that changed nodes because of it
 	Times    int       `json:"times"`            // how often it came, for trouble that comes and goes
+	// ComesAndGoes says that it was told to be over and came back, or came often: it
+	// is over when it has stayed away for a while.
+	ComesAndGoes bool `json:"comesAndGoes,omitempty"`
+	// Away is since when the trouble itself is away, while the incident lasts on: it
+	// may come back, or what followed from it is not over. Zero while it is there.
+	Away time.Time `json:"away,omitzero"`
 }
 
 // Open reports whether the incident lasts.

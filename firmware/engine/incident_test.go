@@ -201,3 +201,38 @@ func TestLastResortIsTheNodeThatFlapsAndItIsSaid(t *testing.T) {
 		t.Errorf("%s: %s", s.State, s.Reason)
 	}
 }
+
+// B comes and goes, and serves when an operator stops it: what follows is his doing.
+func TestOrderIsNoEvidenceOfAFailure(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 2 {
+		b.rounds(20*time.Second, api.Refused, "198.18.0.12")
+		b.rounds(7*time.Minute, api.Open)
+	}
+	b.open(mfd, "198.18.0.12")
+	open := b.last().Incidents
+	if len(open) != 1 || !open[0].ComesAndGoes || open[0].Away.IsZero() || b.node("B").Health != api.Up {
+		t.Fatalf("B is %s: %+v", b.node("B").Health, open)
+	}
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.StopNow}); err != nil {
+		t.Fatal(err)
+	}
+	b.turn()
+	b.open(mfd, "198.18.0.11")
+	b.pass(2 * time.Second)
+	after := b.last().Incidents
+	if len(after) != 2 || after[1].Kind != event.GroupState || after[0].Moved != open[0].Moved || len(after[0].Evidence) != len(open[0].Evidence) {
+		t.Errorf("%+v", after)
+	}
+	// It falls while it is out of service: whoever still comes back to it was sent away.
+	b.open(mfd, "198.18.0.12")
+	b.rounds(20*time.Second, api.Refused, "198.18.0.12")
+	b.open(mfd, "198.18.0.11")
+	b.pass(2 * time.Second)
+	for _, i := range b.last().Incidents {
+		if i.Moved != open[0].Moved {
+			t.Errorf("blamed for an order: %+v", i)
+		}
+	}
+}

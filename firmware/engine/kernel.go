@@ -213,8 +213,12 @@ func (e *Engine) cut(m *member) {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Warning, Group: m.group.Name, Node: m.Name, Once: true,
 			Text: "open connections to " + m.Name + " could not be cut; MFDs notice by their own time-outs: " + err.Error()})
 	case n > 0:
-		e.tell(event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Count: n,
-			Text: count(n, "open connection") + " to " + m.Name + " cut; the MFDs connect again, to a node that serves"})
+		ev := event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Count: n,
+			Text: count(n, "open connection") + " to " + m.Name + " cut; the MFDs connect again, to a node that serves"}
+		if m.dead {
+			ev.From = m.Name
+		}
+		e.tell(ev)
 	}
 }
 

@@ -32,6 +32,7 @@ type Book struct {
 	nodes   map[key]*lostNode
 	groups  map[string]api.Event // the last state of each
 	away    map[string]api.Event // those that MFDs do not reach, and why
+	ordered map[string]bool      // those whose nodes an order was the last to change
 	loose   map[key]time.Time    // wrong and without an incident since
 	orphans []*entry             // open by the journal, and another one took their place
 	since   time.Time            // of the book
@@ -40,7 +41,7 @@ type Book struct {
 // NewBook goes on from what a journal remembers.
 func NewBook(pace Pace, h event.History, now time.Time) *Book {
 	b := &Book{pace: pace, next: h.LastIncident + 1, entries: map[key]*entry{}, nodes: map[key]*lostNode{},
-		groups: map[string]api.Event{}, away: map[string]api.Event{}, loose: map[key]time.Time{}, since: now}
+		groups: map[string]api.Event{}, away: map[string]api.Event{}, ordered: map[string]bool{}, loose: map[key]time.Time{}, since: now}
 	for _, r := range h.Reports {
 		if r.Incident != nil {
 			b.restore(*r.Incident, now)
@@ -57,11 +58,14 @@ func NewBook(pace Pace, h event.History, now time.Time) *Book {
 func (b *Book) restore(i api.Incident, now time.Time) {
 	b.next = max(b.next, i.ID+1)
 	e := &entry{Incident: i, base: i.Severity, raisedTo: i.Severity, alone: rules[i.Kind].single, summed: i.Times}
-	if !e.Open() {
-		e.away, e.confirmed = e.Cleared, true
+	e.confirmed = !e.Open()
+	if !e.passing() {
+		e.Away = time.Time{} // what followed from it is not known any more
+	} else {
+		e.Away = now // nobody has watched it since
 	}
-	if e.Times >= flapping {
-		e.flaps, e.pause, e.nextDigest = true, b.pace.LongestDigest, now.Add(b.pace.FirstDigest)
+	if e.ComesAndGoes {
+		e.pause, e.nextDigest = b.pace.LongestDigest, now.Add(b.pace.FirstDigest)
 	}
 	before := b.entries[keyOf(i)]
 	switch {
@@ -110,6 +114,9 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 	switch ev.Kind {
 	case event.NodeHealth:
 		return b.nodeHealth(ev, now)
+	case event.NodeService:
+		b.ordered[ev.Group] = true
+		return nil, ""
 	case event.NodeCut, event.ClientMoved:
 		return update(b.blamed(ev), ev)
 	case event.GroupState:
@@ -119,10 +126,8 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 	}
 	rule := rules[ev.Kind]
 	k := key{cmp.Or(rule.of, ev.Kind), ev.Group, ev.Node, ev.Program}
-	if wider := b.entries[key{rule.within, ev.Group, ev.Node, ""}]; rule.within != "" && wider != nil && wider.Open() {
-		if e := b.entries[k]; e == nil || !e.Open() {
-			return update(wider, ev)
-		}
+	if wider := b.entries[key{rule.within, ev.Group, ev.Node, ""}]; rule.within != "" && wider.lasts() && !b.entries[k].lasts() {
+		return update(wider, ev)
 	}
 	if grave(ev.Severity) >= grave(event.Warning) {
 		return b.begin(k, ev, now)
@@ -157,8 +162,8 @@ func (b *Book) begin(k key, ev api.Event, now time.Time) (*entry, api.Phase) {
 		return e, api.Begin
 	}
 	switch {
-	case !e.Open() || !e.away.IsZero() || e.eased:
-		e.comeAgain(now, b.pace)
+	case !e.Open() || !e.Away.IsZero() || e.eased:
+		e.comeAgain(rule.title(k, ev), ev, now, b.pace)
 	case alone:
 		e.Times++
 	}
@@ -175,12 +180,10 @@ func (b *Book) end(e *entry, ev api.Event, now time.Time) (*entry, api.Phase) {
 	}
 	e.add(ev)
 	e.confirmed = true
-	if !e.flaps {
+	if !e.ComesAndGoes {
 		e.end(now)
 		return e, api.Clear
 	}
-	if e.away.IsZero() {
-		e.away = now
-	}
+	e.goAway(now)
 	return e, api.Update
 }

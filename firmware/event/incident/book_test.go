@@ -88,7 +88,7 @@ const downA = "begin 1 warning Node A of group print is Down"
 
 func TestDeadNodeIsOneIncidentWithAllThatFollowsFromIt(t *testing.T) {
 	s := tell(t).node("A", api.Checking).node("A", api.Down)
-	s.take(api.Event{Kind: event.NodeCut, Severity: event.Notice, Group: "print", Node: "A", Count: 3, Text: "3 connections cut"})
+	s.take(api.Event{Kind: event.NodeCut, Severity: event.Notice, Group: "print", Node: "A", From: "A", Count: 3, Text: "3 connections cut"})
 	s.group(api.NoSpare).pass(time.Second)
 	s.take(api.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: "print", Node: "B", From: "A", Count: 61, Text: "61 MFDs now on B"})
 	s.take(api.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: "print", Node: "B", From: "A", Count: 2, Text: "2 MFDs now on B"})
@@ -148,6 +148,25 @@ func TestDrainedNodeThatLeavesNoSpareIsAnIncidentOfTheGroup(t *testing.T) {
 		want("begin 1 warning Group print has no spare node", "clear 1 warning Group print has no spare node")
 }
 
+// A node is Down, and an operator drains the last that serves: that nobody prints follows
+// from the order, and ends with it. It does not make the failure any graver.
+func TestDrainOfTheLastNodeIsNoEvidenceOfTheFailureOfAnother(t *testing.T) {
+	s := tell(t).node("A", api.Down).group(api.NoSpare).pass(time.Minute)
+	ordered := func(is api.Service) *story {
+		return s.take(api.Event{Kind: event.NodeService, Severity: event.Notice, Group: "print", Node: "B", State: string(is), Text: "ordered"})
+	}
+	ordered(api.Draining).group(api.NothingServing).pass(time.Minute)
+	open := s.open(2)
+	if open[0].Kind != event.GroupState || open[0].Severity != event.Alert || open[1].Severity != event.Warning || len(open[1].Evidence) != 2 {
+		t.Errorf("%+v", open)
+	}
+	ordered(api.InService).group(api.NoSpare).pass(time.Minute)
+	if open := s.open(2); open[1].Title != "Group print has no spare node" || open[1].Severity != event.Warning {
+		t.Errorf("after the return: %+v", open)
+	}
+	s.node("A", api.Up).group(api.OK).pass(time.Second).open(0)
+}
+
 // The drain came first, then the other node died and returned: the drain still
 // leaves no spare.
 func TestWhatIsStillWrongIsToldWhenItsCauseIsOver(t *testing.T) {
@@ -190,6 +209,8 @@ func TestNodeThatStaysAwayAfterTheCableIsBackIsItsOwnTrouble(t *testing.T) {
 const (
 	digestA = "digest 1 warning Node A of group print is Down"
 	clearA  = "clear 1 warning Node A of group print is Down"
+	// goneA is its end after it came and went.
+	goneA = "clear 1 warning Node A of group print went Down more than once"
 )
 
 func TestRestartOfADaemonEndsByItself(t *testing.T) {

@@ -20,9 +20,7 @@ type entry struct {
 	api.Incident
 	base       string    // severity without what follows from it
 	raisedTo   string    // the highest severity that was told
-	away       time.Time // the trouble is away since; zero while it is there
 	eased      bool      // it gets better, and is not away
-	flaps      bool      // it comes and goes: it is over when it stays away
 	nextDigest time.Time // not before; zero while it does not flap
 	pause      time.Duration
 	summed     int  // Times, as last summed up
@@ -75,14 +73,33 @@ func (e *entry) raise(severity string) {
 	}
 }
 
-// comeAgain counts a trouble that is there again. One that was told to be over is
-// summed up at once: whoever was told so must not go on believing it.
-func (e *entry) comeAgain(now time.Time, pace Pace) {
+// lasts reports whether the trouble is there: an incident that comes and goes explains
+// nothing while its trouble is away, and is blamed for nothing.
+func (e *entry) lasts() bool { return e != nil && e.Open() && !e.passing() }
+
+// passing reports whether an incident that comes and goes is open for nothing but that
+// its trouble may come back.
+func (e *entry) passing() bool { return e.Open() && e.ComesAndGoes && !e.Away.IsZero() }
+
+// comeAgain counts a trouble that is there again, with the cause and the evidence that
+// it has this time. One that was told to be over is summed up at once: whoever was told
+// so must not go on believing it.
+func (e *entry) comeAgain(title string, ev api.Event, now time.Time, pace Pace) {
 	e.Times++
+	e.Title, e.Cause, e.Evidence = title, clip(ev.Text, longestCause), nil
 	wasOver := !e.Open()
-	e.Cleared, e.away, e.eased = time.Time{}, time.Time{}, false
-	if wasOver || !e.flaps && e.Times >= flapping {
-		e.flaps, e.pause, e.nextDigest = true, max(e.pause, pace.FirstDigest), now
+	e.Cleared, e.Away, e.eased = time.Time{}, time.Time{}, false
+	if wasOver || !e.ComesAndGoes && e.Times >= flapping {
+		e.ComesAndGoes, e.pause, e.nextDigest = true, max(e.pause, pace.FirstDigest), now
+	}
+}
+
+// goAway notes that the trouble of an incident that comes and goes is away: what
+// followed from it is over, and it is not said to be there.
+func (e *entry) goAway(now time.Time) {
+	if e.Away.IsZero() {
+		e.Away, e.eased, e.Severity = now, false, e.base
+		e.Title = wentAway(e.Incident)
 	}
 }
 
@@ -105,7 +122,9 @@ func (e *entry) clear(now time.Time, why string) api.Report {
 	return e.report(api.Event{Kind: event.IncidentCleared, Severity: event.Notice, Group: e.Group, Node: e.Node, Program: e.Program, Text: e.Title + ": " + why}, api.Clear)
 }
 
-func (e *entry) end(now time.Time) { e.Cleared, e.away, e.eased, e.confirmed = now, now, false, true }
+func (e *entry) end(now time.Time) {
+	e.Cleared, e.Away, e.eased, e.confirmed = now, time.Time{}, false, true
+}
 
 // digest sums up what came and went.
 func (e *entry) digest(now time.Time, pace Pace) api.Report {

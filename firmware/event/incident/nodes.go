@@ -23,11 +23,12 @@ type lostNode struct {
 func (b *Book) nodeHealth(ev api.Event, now time.Time) (*entry, api.Phase) {
 	k := key{kind: event.NodeDown, group: ev.Group, node: ev.Node}
 	e, lost, own := b.entries[k], b.nodes[k], b.suspicion()
-	open := e != nil && e.Open()
+	open := e.lasts()
+	delete(b.ordered, ev.Group)
 	explained := lost != nil && lost.boxs && own != nil
 	switch api.Health(ev.State) {
 	case api.Down:
-		doubted := own != nil && own.away.IsZero() && !open
+		doubted := own != nil && own.Away.IsZero() && !open
 		b.nodes[k] = &lostNode{down: ev, boxs: doubted}
 		if doubted {
 			return update(own, ev)
@@ -58,10 +59,10 @@ func (b *Book) nodeHealth(ev api.Event, now time.Time) (*entry, api.Phase) {
 // Up again that went Down with it: nobody can print before.
 func (b *Book) trusted(ev api.Event, now time.Time) (*entry, api.Phase) {
 	own := b.entries[key{kind: event.BoxSuspicion}]
-	if own == nil || !own.Open() || own.flaps || len(b.comingBack()) == 0 {
+	if own == nil || !own.Open() || own.ComesAndGoes || len(b.comingBack()) == 0 {
 		return b.end(own, ev, now)
 	}
-	own.away, own.confirmed = now, true
+	own.Away, own.confirmed = now, true
 	return update(own, ev)
 }
 
@@ -78,8 +79,9 @@ func (b *Book) comingBack() (out []key) {
 
 // groupState: that a group has no spare, or that nobody is served, follows from a
 // node that is Down or from the box's own trouble, and makes that as grave as it
-// is. Without such a cause, as when nodes were drained, it is its own. A group of one
-// node has no spare for as long as it has one node: that is no trouble.
+// is. Without such a cause, as when nodes were drained, it is its own, and stays so: an
+// operator's order is no evidence of a failure. A group of one node has no spare for as
+// long as it has one node: that is no trouble.
 func (b *Book) groupState(ev api.Event, now time.Time) (*entry, api.Phase) {
 	b.groups[ev.Group] = ev
 	k := key{kind: event.GroupState, group: ev.Group}
@@ -92,8 +94,11 @@ func (b *Book) groupState(ev api.Event, now time.Time) (*entry, api.Phase) {
 		return b.end(b.entries[k], ev, now)
 	}
 	cause := b.explains(ev.Group)
-	if cause == nil {
-		return b.begin(k, ev, now)
+	if cause == nil || cause.Kind == event.NodeDown && (b.ordered[ev.Group] || b.entries[k].lasts()) {
+		e, phase := b.begin(k, ev, now)
+		e.base, e.Severity = ev.Severity, ev.Severity
+		e.Title, e.Cause = rules[k.kind].title(k, ev), clip(ev.Text, longestCause)
+		return e, phase
 	}
 	cause.Severity = cause.base
 	if grave(ev.Severity) > grave(cause.base) {
@@ -107,7 +112,7 @@ func (b *Book) groupState(ev api.Event, now time.Time) (*entry, api.Phase) {
 func (b *Book) groupUnreached(ev api.Event, now time.Time) (*entry, api.Phase) {
 	k := key{kind: event.GroupUnreached, group: ev.Group}
 	e, own := b.entries[k], b.suspicion()
-	open := e != nil && e.Open()
+	open := e.lasts()
 	if grave(ev.Severity) < grave(event.Warning) {
 		delete(b.away, ev.Group)
 		if own != nil && !open {
@@ -116,7 +121,7 @@ func (b *Book) groupUnreached(ev api.Event, now time.Time) (*entry, api.Phase) {
 		return b.end(e, ev, now)
 	}
 	b.away[ev.Group] = ev
-	if own != nil && own.away.IsZero() && !open {
+	if own != nil && own.Away.IsZero() && !open {
 		return update(own, ev)
 	}
 	return b.begin(k, ev, now)
@@ -125,29 +130,26 @@ func (b *Book) groupUnreached(ev api.Event, now time.Time) (*entry, api.Phase) {
 // explains is the open incident that a group's state follows from: that MFDs do not
 // reach the box, that the box reaches nobody, or the newest of its nodes'.
 func (b *Book) explains(group string) *entry {
-	if e := b.entries[key{kind: event.GroupUnreached, group: group}]; e != nil && e.Open() {
+	if e := b.entries[key{kind: event.GroupUnreached, group: group}]; e.lasts() {
 		return e
 	}
-	if own := b.suspicion(); own != nil {
+	if own := b.suspicion(); own != nil && (own.lasts() || len(b.comingBack()) > 0) {
 		return own
 	}
 	var newest *entry
 	for _, e := range b.entries {
-		if e.Kind == event.NodeDown && e.Group == group && e.Open() && (newest == nil || e.ID > newest.ID) {
+		if e.Kind == event.NodeDown && e.Group == group && e.lasts() && (newest == nil || e.ID > newest.ID) {
 			newest = e
 		}
 	}
 	return newest
 }
 
-// blamed is the open incident that connections were cut or MFDs moved by.
+// blamed is the incident of the failure that connections were cut or MFDs moved by; an
+// operator's order is none.
 func (b *Book) blamed(ev api.Event) *entry {
-	node := ev.Node
-	if ev.Kind == event.ClientMoved {
-		node = ev.From
-	}
-	k := key{kind: event.NodeDown, group: ev.Group, node: node}
-	if e := b.entries[k]; e != nil && e.Open() {
+	k := key{kind: event.NodeDown, group: ev.Group, node: ev.From}
+	if e := b.entries[k]; e.lasts() {
 		return e
 	}
 	if n := b.nodes[k]; n != nil && n.boxs {
@@ -171,20 +173,20 @@ func (b *Book) unexplained(now time.Time) (out []api.Report) {
 	own := b.suspicion()
 	wrong := map[key]api.Event{}
 	for k, n := range b.nodes {
-		explained := own != nil && own.away.IsZero() || n.boxs && n.starting
-		if e := b.entries[k]; !explained && (e == nil || !e.Open()) {
+		explained := own != nil && own.Away.IsZero() || n.boxs && n.starting
+		if e := b.entries[k]; !explained && !e.lasts() {
 			wrong[k] = n.down
 		}
 	}
 	for group, ev := range b.groups {
 		k := key{kind: event.GroupState, group: group}
-		if e := b.entries[k]; grave(ev.Severity) >= grave(event.Warning) && b.explains(group) == nil && (e == nil || !e.Open()) {
+		if e := b.entries[k]; grave(ev.Severity) >= grave(event.Warning) && b.explains(group) == nil && !e.lasts() {
 			wrong[k] = ev
 		}
 	}
 	for group, ev := range b.away {
 		k := key{kind: event.GroupUnreached, group: group}
-		if e := b.entries[k]; own == nil && (e == nil || !e.Open()) {
+		if e := b.entries[k]; own == nil && !e.lasts() {
 			wrong[k] = ev
 		}
 	}

@@ -65,3 +65,42 @@ func TestIncidentWhoseEndWasLostIsTold(t *testing.T) {
 		t.Errorf("%+v", open)
 	}
 }
+
+// An incident that was told to be over and came back once comes and goes, and is over
+// when it has stayed away: a restart in between changes nothing of that.
+func TestIncidentThatCameTwiceStaysOneThatComesAndGoesOverARestart(t *testing.T) {
+	for name, back := range map[string]bool{"the node is Down at the restart": false, "the node serves at the restart": true} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t)
+			var kept []api.Report
+			node := func(h api.Health, severity string) {
+				kept = append(kept, s.book.Take(api.Event{Kind: event.NodeHealth, Severity: severity, Group: "print", Node: "A", State: string(h), Text: "A is " + string(h)}, s.now))
+				s.pass(time.Minute)
+			}
+			node(api.Down, event.Warning)
+			node(api.Up, event.Notice)
+			node(api.Down, event.Warning)
+			if back {
+				node(api.Up, event.Notice)
+			}
+			s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
+			s.node("A", api.Up).pass(9 * time.Minute)
+			if i := s.open(1)[0]; i.Times != 2 || !i.ComesAndGoes || i.Title != "Node A of group print went Down more than once" {
+				t.Errorf("%+v", i)
+			}
+			s.pass(2 * time.Minute).open(0)
+		})
+	}
+}
+
+// Of a trouble of which nothing is heard again it is not known when it went away.
+func TestIncidentThatComesAndGoesIsOverWhenNothingIsHeardOfItAfterARestart(t *testing.T) {
+	s := tell(t)
+	var kept []api.Report
+	for _, severity := range []string{event.Alert, event.Notice, event.Alert} {
+		kept = append(kept, s.book.Take(api.Event{Kind: event.KernelFault, Severity: severity, Text: "refused"}, s.now))
+	}
+	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
+	s.pass(9 * time.Minute).open(1)
+	s.pass(2 * time.Minute).open(0)
+}

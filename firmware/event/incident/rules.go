@@ -83,3 +83,11 @@ func (r rule) title(k key, ev api.Event) string {
 	first, size := utf8.DecodeRuneInString(sentence)
 	return string(unicode.ToUpper(first)) + sentence[size:]
 }
+
+// wentAway is the title of an incident that comes and goes while its trouble is away.
+func wentAway(i api.Incident) string {
+	if i.Kind == event.NodeDown {
+		return fmt.Sprintf("Node %s of group %s went Down more than once", i.Node, i.Group)
+	}
+	return "It came and went: " + i.Title
+}

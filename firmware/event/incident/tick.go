@@ -22,20 +22,22 @@ func (b *Book) Tick(now time.Time) []api.Report {
 			if now.Sub(e.Cleared) >= b.pace.Again {
 				delete(b.entries, keyOf(e.Incident))
 			}
-		case !e.confirmed && now.Sub(b.since) >= b.pace.Confirm:
+		case !e.confirmed && e.ComesAndGoes && e.Away.IsZero() && now.Sub(b.since) >= b.pace.Confirm:
+			e.goAway(b.since)
+		case !e.confirmed && !e.ComesAndGoes && now.Sub(b.since) >= b.pace.Confirm:
 			out = append(out, e.clear(now, "no sign of it since the balancer was started anew"))
 		case e.alone && now.Sub(e.Updated) >= b.pace.Single:
 			out = append(out, e.clear(now, fmt.Sprintf("it has not happened again for %v", b.pace.Single)))
-		case !e.flaps && !e.away.IsZero():
+		case !e.ComesAndGoes && !e.Away.IsZero():
 			if len(b.comingBack()) == 0 {
 				out = append(out, e.clear(now, "over, and so is what followed from it"))
 			}
-		case !e.away.IsZero():
+		case !e.Away.IsZero():
 			// The last word sums up, too.
-			if now.Sub(e.away) >= b.pace.Steady {
+			if now.Sub(e.Away) >= b.pace.Steady {
 				out = append(out, e.clear(now, fmt.Sprintf("over: it came %d times, and has stayed away for %v", e.Times, b.pace.Steady)))
 			}
-		case e.flaps && e.Times > e.summed && !now.Before(e.nextDigest):
+		case e.ComesAndGoes && e.Times > e.summed && !now.Before(e.nextDigest):
 			out = append(out, e.digest(now, b.pace))
 		}
 	}
@@ -48,6 +50,7 @@ func (b *Book) Keep(configured func(group, node string) bool, now time.Time) []a
 	gone := func(group string, _ api.Event) bool { return !configured(group, "") }
 	maps.DeleteFunc(b.groups, gone)
 	maps.DeleteFunc(b.away, gone)
+	maps.DeleteFunc(b.ordered, func(group string, _ bool) bool { return !configured(group, "") })
 	var out []api.Report
 	for _, i := range b.Open() {
 		if i.Group != "" && !configured(i.Group, i.Node) {
