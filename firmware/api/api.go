@@ -198,6 +198,8 @@ type Event struct {
 	// Evidence is what was seen that says so.
 	Evidence []string `json:"evidence,omitempty"`
 	Text     string   `json:"text"` // what happened, why, and what to do
+	// About are the ports or addresses that a mistake of the installation is about.
+	About []string `json:"about,omitempty"`
 	// Once says of a trouble that no event will tell its end: it is over when it
 	// has not happened again for a while.
 	Once bool `json:"once,omitempty"`

@@ -98,7 +98,36 @@ func (e *Engine) keepMistakes() {
 
 func (e *Engine) tellMistakes(changes []mistake.Finding) {
 	for _, f := range changes {
-		e.tell(event.Event{Kind: f.Kind, Severity: f.Severity, Group: f.Group, Node: f.Node, Text: f.Text})
+		e.tell(event.Event{Kind: f.Kind, Severity: f.Severity, Group: f.Group, Node: f.Node, Since: f.Since, About: f.About, Text: f.Text})
+	}
+}
+
+// mistake takes from a report what it told of one.
+func (p *past) mistake(r api.Report) {
+	ev := r.Event
+	at := mistake.Place{Group: ev.Group, Node: ev.Node}
+	switch {
+	case ev.Kind == event.IncidentCleared && r.Incident != nil:
+		p.mistakes.Over(r.Incident.Kind, at)
+	case mistake.Lasts(ev.Kind):
+		p.mistakes.Told(mistake.Finding{Kind: ev.Kind, Severity: ev.Severity, Place: at, Text: ev.Text, Since: stateSince(ev), About: ev.About})
+	}
+}
+
+// recallMistakes goes on with those that were open, of nodes that are still the same.
+func (e *Engine) recallMistakes(before past, kernel dataplane.Adopted) {
+	for _, f := range before.mistakes.Open() {
+		same := slices.ContainsFunc(e.groups, func(g *group) bool {
+			return g.Name == f.Group && (f.Node == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == f.Node && m.stood(kernel) }))
+		})
+		if same {
+			e.mistakes.Recall(e.startedAt, f)
+		}
+	}
+	for _, g := range e.groups {
+		for _, f := range e.mistakes.Open(g.Name) {
+			e.book.Confirm(f.Kind, f.Group, f.Node)
+		}
 	}
 }
 

@@ -212,3 +212,64 @@ func TestPortThatAnsweredBeforeARestartIsNotCalledMissing(t *testing.T) {
 	refusesFor(b, 80)
 	b.wantTold(event.NodeCheck, "warning: node A has refused its checks on port 5555 ever since", "warning: node A has refused its checks on port 5022 and 5555 ever since")
 }
+
+// What a site was told stays told, and is over by the first good sign after a restart.
+func TestMistakeIsToldNeitherAgainNorForLongerThanItLastsAfterARestart(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind         string
+		make, repair func(*box)
+	}{
+		"a checked port": {event.NodeCheck, func(b *box) {
+			for range 40 {
+				b.probe("198.18.0.11", api.Refused)
+				b.pass(5 * time.Second)
+			}
+		}, func(b *box) { b.round(api.Open) }},
+		"a passed port": {event.NodePort, func(b *box) { b.often("198.18.0.11", refuses5610) },
+			func(b *box) { b.meets("198.18.0.11", serves5610) }},
+	} {
+		for where, restart := range map[string]func(*box){
+			"of the balancer": func(*box) {},
+			"of the box":      func(b *box) { b.kernel = newFakeKernel() },
+		} {
+			t.Run(name+", restart "+where, func(t *testing.T) {
+				b := newBox(t, twoNodes)
+				b.probe("198.18.0.12", api.Open)
+				c.make(b)
+				told := b.told(c.kind)
+				shown := b.last().Groups[0].Mistakes
+				if len(told) == 0 || len(shown) != 1 {
+					t.Fatalf("told %q, shown %+v", told, shown)
+				}
+				for range 2 {
+					restart(b)
+					b.killed()
+					c.make(b)
+					b.pass(5 * time.Minute)
+					b.wantTold(c.kind, told...)
+					again := b.last().Groups[0].Mistakes
+					if len(again) != 1 || again[0] != shown[0] {
+						t.Errorf("shown %+v, was %+v", again, shown)
+					}
+				}
+				if open := b.last().Incidents; len(open) == 0 {
+					t.Error("it lasts and is no incident")
+				}
+				restart(b)
+				b.killed()
+				c.repair(b)
+				if got := b.told(c.kind); len(got) != len(told)+1 || !strings.HasPrefix(got[len(told)], "notice: ") || len(b.last().Groups[0].Mistakes) > 0 {
+					t.Errorf("repaired while the balancer was away, told %q, shown %+v", got, b.last().Groups[0].Mistakes)
+				}
+				if l := b.last().Incidents; len(l) > 0 && l[0].Kind == c.kind {
+					t.Errorf("still an incident: %+v", l)
+				}
+				b.killed()
+				b.pass(time.Minute)
+				if got := b.last().Groups[0].Mistakes; len(got) > 0 {
+					t.Errorf("it is over, and shown after the next restart: %+v", got)
+				}
+			})
+		}
+	}
+}

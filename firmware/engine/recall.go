@@ -23,6 +23,7 @@ type past struct {
 	healths  map[mistake.Place][]health.Spell // oldest first
 	services map[mistake.Place]event.Event    // the last of each node
 	groups   map[string]event.Event           // the last state of each
+	mistakes mistake.Remembered
 }
 
 // served is an MFD in a group.
@@ -50,6 +51,7 @@ func recall(reports []api.Report, now time.Time) past {
 		if ev.Time.After(now) {
 			continue
 		}
+		p.mistake(r)
 		switch ev.Kind {
 		case event.ClientMoved, event.ClientFault, event.ClientForgotten:
 			p.move(ev)

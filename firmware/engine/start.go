@@ -74,6 +74,7 @@ func (e *Engine) start(before past) error {
 	if !fresh {
 		e.recallStates(before)
 	}
+	e.recallMistakes(before, kernel)
 	for mark := range kernel.Nodes {
 		if e.members[balance.NodeID(mark)] == nil {
 			// Taken out of the configuration while nobody was there to cut it.

@@ -37,15 +37,13 @@ func (b *Book) Checked(now time.Time, n Node, port uint16, answered, refused boo
 	case answered:
 		c.over = true
 		return b.settle(key{event.NodeCheck, n.Place}, strconv.Itoa(int(port)), fmt.Sprintf("node %s answers its checks on port %d now", n.Node, port))
-	case c.told:
-		return nil
 	case !refused:
 		c.refused = time.Time{}
 		return nil
 	case c.refused.IsZero():
 		c.refused = now
 	}
-	if now.Sub(c.refused) < n.Startup {
+	if !c.told && now.Sub(c.refused) < n.Startup {
 		return nil
 	}
 	c.told = true

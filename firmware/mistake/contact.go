@@ -67,13 +67,10 @@ func (s *streak) patience(n Node) time.Duration {
 // Ports that the FTP server picks are not to be told of.
 func (b *Book) Unserved(now time.Time, n Node, client netip.Addr, port uint16, refused bool) []Finding {
 	b.doubt(now, n, client)
+	c := b.met(n.Place)
 	if n.UpSince.IsZero() {
+		c.untried(port)
 		return nil // the node is in trouble, and its health says so
-	}
-	c := b.contacts[n.Place]
-	if c == nil {
-		c = &contact{ports: map[uint16]*streak{}}
-		b.contacts[n.Place] = c
 	}
 	s := c.ports[port]
 	if s == nil {
@@ -101,6 +98,24 @@ func (b *Book) Unserved(now time.Time, n Node, client netip.Addr, port uint16, r
 		s.told, text = event.NodePort, refusedText
 	}
 	return b.raise(now, key{s.told, n.Place}, strconv.Itoa(int(port)), func(ports []string) string { return text(n, ports) })
+}
+
+// untried takes back that a connection may have been served.
+func (c *contact) untried(port uint16) {
+	c.back.tried = time.Time{}
+	if s := c.ports[port]; s != nil {
+		s.tried = time.Time{}
+	}
+}
+
+// met is what clients met at a node.
+func (b *Book) met(n Place) *contact {
+	c := b.contacts[n]
+	if c == nil {
+		c = &contact{ports: map[uint16]*streak{}}
+		b.contacts[n] = c
+	}
+	return c
 }
 
 func repliesText(n Node, client netip.Addr, port uint16) string {

@@ -65,6 +65,9 @@ type Finding struct {
 	Place
 	Text  string
 	Since time.Time
+	// About are the ports or addresses that it is about, when it was told; one that is
+	// empty where there are none.
+	About []string
 }
 
 // Book keeps what was observed and the findings that are open. It is for one
@@ -99,7 +102,7 @@ type key struct {
 type entry struct {
 	Finding
 	about map[string]bool
-	text  func(about []string) string
+	text  func(about []string) string // nil of one of before a restart, until it is seen again
 }
 
 // raise opens a finding, or adds to it what it is about.
@@ -109,11 +112,16 @@ func (b *Book) raise(now time.Time, k key, about string, text func(about []strin
 		e = &entry{Finding: Finding{Kind: k.kind, Severity: event.Warning, Place: k.Place, Since: now}, about: map[string]bool{}}
 		b.open[k] = e
 	}
-	if e.about[about] {
+	known := e.about[about]
+	if known && e.text != nil {
 		return nil
 	}
 	e.about[about], e.text = true, text
-	e.Text = text(sorted(e.about))
+	e.About = sorted(e.about)
+	e.Text = text(e.About)
+	if known {
+		return nil
+	}
 	if len(e.about) > 1 && !strings.HasPrefix(k.kind, "node.") {
 		return nil // one mistake of many MFDs is no news with each of them
 	}
@@ -128,7 +136,10 @@ func (b *Book) settle(k key, about, over string) []Finding {
 	}
 	delete(e.about, about)
 	if len(e.about) > 0 {
-		e.Text = e.text(sorted(e.about))
+		e.About = sorted(e.about)
+		if e.text != nil {
+			e.Text = e.text(e.About)
+		}
 		return nil
 	}
 	delete(b.open, k)

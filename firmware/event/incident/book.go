@@ -138,6 +138,13 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 	return b.end(b.entries[k], ev, now)
 }
 
+// Confirm says of an incident of before a restart that it is known to last.
+func (b *Book) Confirm(kind, group, node string) {
+	if e := b.entries[key{kind: kind, group: group, node: node}]; e != nil && e.Open() {
+		e.confirmed = true
+	}
+}
+
 // update adds an event to an incident, if there is one.
 func update(e *entry, ev api.Event) (*entry, api.Phase) {
 	if e == nil {
