@@ -37,7 +37,7 @@ func mfd(ctx context.Context, c *call) error {
 	}
 	for _, b := range m.Bound {
 		fmt.Fprintf(c.out, "%s is on node %s of group %s for %s: %s.\nThe node is %s. It sees this MFD as %s, on all ports. %s of the window are left.\n",
-			m.Address, b.Node, b.Group, ago(now, b.Since), b.Why, b.NodeState, b.SeenAs, time.Duration(b.Left))
+			m.Address, b.Node, b.Group, boundFor(now, b.BoundClient), b.Why, b.NodeState, b.SeenAs, time.Duration(b.Left))
 	}
 	var open []api.Transfer
 	for _, o := range m.Open {

@@ -99,7 +99,7 @@ func who(ctx context.Context, c *call) error {
 	return c.table(func(w io.Writer) {
 		fmt.Fprint(w, "MFD\tGROUP\tNODE\tFOR\tWINDOW LEFT\tOPEN\tWHY\n")
 		for _, m := range found {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Address, m.Group, m.Node, ago(now, m.Since), time.Duration(m.Left), m.Connections, m.Why)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Address, m.Group, m.Node, boundFor(now, m), time.Duration(m.Left), m.Connections, m.Why)
 		}
 	})
 }
@@ -180,6 +180,14 @@ func ago(now, then time.Time) string {
 		return "-"
 	}
 	return max(now.Sub(then), 0).Round(time.Second).String()
+}
+
+// boundFor is for how long an MFD is on its node.
+func boundFor(now time.Time, m api.BoundClient) string {
+	if m.Earlier {
+		return "at least " + ago(now, m.Since)
+	}
+	return ago(now, m.Since)
 }
 
 func later(a, b time.Time) time.Time {

@@ -36,6 +36,15 @@ func watchedText() string {
 		"B     YSoftSQ-TS       wrong password  1m0s  0       " + asked + "  does not count: said by 198.18.0.11\n"
 }
 
+// A restart forgets since when an MFD is bound that was bound in the minute before.
+func TestMFDThatMayBeBoundForLongerIsSaidToBe(t *testing.T) {
+	b := bound()[0]
+	b.Earlier = true
+	if got := boundFor(now, b); got != "at least 1m30s" {
+		t.Errorf("for %q", got)
+	}
+}
+
 func TestAnswersAreTablesThatFitATerminal(t *testing.T) {
 	at := func(d time.Duration, layout string) string { return now.Add(d).Local().Format(layout) }
 	for words, want := range map[string]string{

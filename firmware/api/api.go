@@ -167,10 +167,11 @@ type BoundClient struct {
 	Group       string     `json:"group"`
 	Address     netip.Addr `json:"address"`
 	Node        string     `json:"node"`
-	Why         string     `json:"why"`         // why this node
-	Since       time.Time  `json:"since"`       // bound to this node since
-	Left        Duration   `json:"left"`        // of the window; the whole window while connections are open
-	Connections int        `json:"connections"` // open
+	Why         string     `json:"why"`               // why this node
+	Since       time.Time  `json:"since"`             // bound to this node since
+	Earlier     bool       `json:"earlier,omitempty"` // or since earlier: when is not known after a restart
+	Left        Duration   `json:"left"`              // of the window; the whole window while connections are open
+	Connections int        `json:"connections"`       // open
 }
 
 // Event is something that happened.

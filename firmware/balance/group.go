@@ -78,6 +78,7 @@ type client struct {
 	why      Why
 	young    bool
 	proved   bool   // it has had a connection that it confirmed
+	earlier  bool   // it may have been bound before since
 	here     int32  // open connections on its node
 	since    moment // bound to this node since
 	lastSeen moment // last open, close or renewal
@@ -195,6 +196,8 @@ type Client struct {
 	Node    NodeID
 	Why     Why
 	Since   time.Time
+	// Earlier says that Since is the latest that it can have been bound.
+	Earlier bool
 	// Ends is when the window ends if nothing more is heard of the client; it
 	// moves while connections are open.
 	Ends time.Time
@@ -228,5 +231,5 @@ func (g *Group) describe(a netip.Addr, c *client, now time.Time) Client {
 	if c.here > 0 {
 		ends = now.Add(g.affinity)
 	}
-	return Client{Address: a, Node: c.node, Why: c.why, Since: g.time(c.since), Ends: ends, Open: int(c.here)}
+	return Client{Address: a, Node: c.node, Why: c.why, Since: g.time(c.since), Earlier: c.earlier, Ends: ends, Open: int(c.here)}
 }

@@ -12,6 +12,8 @@ type Binding struct {
 	Since  time.Time     // zero if not known
 	Why    Why           // if Since is known
 	Left   time.Duration // of the window
+	// Earlier says that Since is the latest that the client can have been bound.
+	Earlier bool
 }
 
 // Sweep forgets clients whose window has ended, and returns those whose window
@@ -75,9 +77,9 @@ func (g *Group) Adopt(bindings []Binding, now time.Time) {
 				g.drop(b.Client, c)
 			}
 			c = g.bind(b.Client, n, Why{Cause: Remembered}, now)
-			c.since = min(seen, c.since) // it was bound then, at the latest
+			c.since, c.earlier = min(seen, c.since), true // it was bound then, at the latest
 			if !b.Since.IsZero() {
-				c.since, c.why = g.at(b.Since), b.Why
+				c.since, c.earlier, c.why = g.at(b.Since), b.Earlier, b.Why
 			}
 		}
 		c.here, c.lastSeen, c.renewed = 0, seen, seen
@@ -115,7 +117,7 @@ func (g *Group) Bindings(now time.Time) []Binding {
 			left = g.affinity
 		}
 		if left > 0 {
-			out = append(out, Binding{Client: a, Node: c.node, Since: g.time(c.since), Left: left})
+			out = append(out, Binding{Client: a, Node: c.node, Since: g.time(c.since), Earlier: c.earlier, Left: left})
 		}
 	}
 	return out

@@ -16,8 +16,10 @@ type Entry struct {
 	VirtualAddress, Client, Node netip.Addr
 	// Left of the window when the journal was written.
 	Left time.Duration
-	// Since is when the client was bound to this node.
-	Since time.Time
+	// Since is when the client was bound to this node, or the latest that it can have
+	// been, where it may have been Earlier.
+	Since   time.Time
+	Earlier bool
 }
 
 // Record is all that the journal keeps.

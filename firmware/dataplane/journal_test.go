@@ -13,7 +13,7 @@ import (
 func record(n int, at int64) Record {
 	r := Record{Written: time.Unix(at, 0), Services: map[netip.Addr]string{nodeAddr(2): "Out of service"}}
 	for i := range n {
-		r.Entries = append(r.Entries, Entry{vip, printer(i), nodeAddr(1 + i%2), 17 * time.Minute, time.Unix(at-100, 0)})
+		r.Entries = append(r.Entries, Entry{vip, printer(i), nodeAddr(1 + i%2), 17 * time.Minute, time.Unix(at-100, 0), i%3 == 0})
 	}
 	return r
 }

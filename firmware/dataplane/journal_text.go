@@ -22,7 +22,7 @@ import (
 //	end 4 9ae0daaf
 //
 // A bound line has virtual address, client, node, seconds left and the Unix
-// time since when. The last line has the number of lines before it and their
+// time since when, and the word "earlier" where it may be so for longer. The last line has the number of lines before it and their
 // CRC-32: without it the file is torn.
 const journalHeader = "spoolgate bindings 1\n"
 
@@ -40,6 +40,9 @@ func encodeRecord(r Record) []byte {
 		b = strconv.AppendInt(b, int64(e.Left/time.Second), 10)
 		b = append(b, ' ')
 		b = strconv.AppendInt(b, e.Since.Unix(), 10)
+		if e.Earlier {
+			b = append(b, " earlier"...)
+		}
 		b = append(b, '\n')
 	}
 	return fmt.Appendf(b, "end %d %08x\n", bytes.Count(b, []byte("\n")), crc32.ChecksumIEEE(b))
@@ -101,7 +104,8 @@ func (r *Record) decodeLine(line string) error {
 }
 
 func (r *Record) decodeBinding(fields []string) error {
-	if len(fields) != 5 {
+	earlier := len(fields) == 6 && fields[5] == "earlier"
+	if len(fields) != 5 && !earlier {
 		return fmt.Errorf("%d fields, want 5", len(fields))
 	}
 	var addrs [3]netip.Addr
@@ -124,7 +128,7 @@ func (r *Record) decodeBinding(fields []string) error {
 	}
 	r.Entries = append(r.Entries, Entry{
 		VirtualAddress: addrs[0], Client: addrs[1], Node: addrs[2],
-		Left: time.Duration(numbers[0]) * time.Second, Since: time.Unix(numbers[1], 0),
+		Left: time.Duration(numbers[0]) * time.Second, Since: time.Unix(numbers[1], 0), Earlier: earlier,
 	})
 	return nil
 }

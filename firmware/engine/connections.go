@@ -93,7 +93,7 @@ func (e *Engine) adopt(bindings []dataplane.Binding, origins map[place]origin) {
 		g, m := e.byVIP[b.VirtualAddress], e.members[balance.NodeID(b.Mark)]
 		if g != nil && m != nil {
 			o := origins[place{b.VirtualAddress, b.Client, m.Address}]
-			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: m.id, Left: b.Left, Since: o.since, Why: o.why})
+			byGroup[g] = append(byGroup[g], balance.Binding{Client: b.Client, Node: m.id, Left: b.Left, Since: o.since, Earlier: o.earlier, Why: o.why})
 		}
 	}
 	for _, g := range e.groups {

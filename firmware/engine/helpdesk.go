@@ -81,7 +81,7 @@ func (e *Engine) openConnection(c dataplane.Connection) api.OpenConnection {
 
 func (e *Engine) boundClient(g *group, c balance.Client, now time.Time) api.BoundClient {
 	return api.BoundClient{Group: g.Name, Address: c.Address, Node: e.name(c.Node), Why: c.Why.Text(e.name),
-		Since: c.Since, Left: api.Duration(c.Ends.Sub(now).Round(time.Second)), Connections: c.Open}
+		Since: c.Since, Earlier: c.Earlier, Left: api.Duration(c.Ends.Sub(now).Round(time.Second)), Connections: c.Open}
 }
 
 // rehearse says what would follow if a node left now.

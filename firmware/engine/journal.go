@@ -28,11 +28,11 @@ func (e *Engine) remembered(r dataplane.Record) []dataplane.Binding {
 // place is where an MFD is bound.
 type place struct{ vip, client, node netip.Addr }
 
-// ages is since when the bindings of a record are what they are.
-func ages(r dataplane.Record) map[place]time.Time {
-	out := make(map[place]time.Time, len(r.Entries))
+// entries are the bindings of a record by their place.
+func entries(r dataplane.Record) map[place]dataplane.Entry {
+	out := make(map[place]dataplane.Entry, len(r.Entries))
 	for _, b := range r.Entries {
-		out[place{b.VirtualAddress, b.Client, b.Node}] = b.Since
+		out[place{b.VirtualAddress, b.Client, b.Node}] = b
 	}
 	return out
 }
@@ -70,7 +70,7 @@ func (e *Engine) record() dataplane.Record {
 	for _, g := range e.groups {
 		for _, b := range g.policy.Bindings(now) {
 			if m := e.members[b.Node]; m != nil {
-				r.Entries = append(r.Entries, dataplane.Entry{VirtualAddress: g.VirtualAddress, Client: b.Client, Node: m.Address, Since: b.Since, Left: b.Left})
+				r.Entries = append(r.Entries, dataplane.Entry{VirtualAddress: g.VirtualAddress, Client: b.Client, Node: m.Address, Since: b.Since, Earlier: b.Earlier, Left: b.Left})
 			}
 		}
 		for _, m := range g.members {

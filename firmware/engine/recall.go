@@ -148,8 +148,9 @@ const gone balance.NodeID = math.MaxUint16
 
 // origin is how a binding came to be, as far as it is known: since is zero if not.
 type origin struct {
-	since time.Time
-	why   balance.Why
+	since   time.Time
+	earlier bool // since is the latest that it can have been
+	why     balance.Why
 }
 
 // tellingTakes is how much later than a move its event may be: a tick, and the second
@@ -159,7 +160,7 @@ const tellingTakes = 3 * time.Second
 // origins joins what the two journals know of bindings. Who is where is written once a
 // minute, moves at once; the kernel, which has the last word, knows no times.
 func (e *Engine) origins(bindings []dataplane.Binding, r dataplane.Record, p past) map[place]origin {
-	since := ages(r)
+	written := entries(r)
 	out := make(map[place]origin, len(bindings))
 	for _, b := range bindings {
 		g, m := e.byVIP[b.VirtualAddress], e.members[balance.NodeID(b.Mark)]
@@ -167,17 +168,17 @@ func (e *Engine) origins(bindings []dataplane.Binding, r dataplane.Record, p pas
 			continue
 		}
 		at := place{b.VirtualAddress, b.Client, m.Address}
-		o := origin{since[at], balance.Why{Cause: balance.Remembered}}
+		o := origin{written[at].Since, written[at].Earlier, balance.Why{Cause: balance.Remembered}}
 		last, moved := p.last[served{g.Name, b.Client}]
 		switch {
 		case moved && last.to == m.Name && !o.since.After(last.at):
 			o.why = balance.Why{Cause: last.cause, From: g.numberOf(last.from)}
 			if last.at.Sub(o.since) > tellingTakes {
-				o.since = last.at
+				o.since, o.earlier = last.at, false
 			}
 		case moved && !o.since.After(last.at):
 			o.since = time.Time{} // it has moved since, and back, and nobody knows when
-		case o.since.After(p.complete) && !p.complete.IsZero():
+		case !o.earlier && o.since.After(p.complete) && !p.complete.IsZero():
 			o.why = balance.Why{Cause: balance.FirstContact}
 		}
 		out[at] = o

@@ -74,6 +74,35 @@ func TestHelpDeskKnowsAfterAKillWhatItKnewBefore(t *testing.T) {
 	}
 }
 
+// Who is where is written once a minute, so that of a binding of the last minute the
+// kernel alone tells after a kill: when it was last heard of, and not since when it is.
+func TestBindingThatNoJournalHasIsSaidToBeAtLeastAsOldAsItsLastContact(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.pass(2 * time.Minute) // so that the journal was written
+	b.round(api.Open)
+	b.shut(b.open(mfd, "198.18.0.12"), mfd, "198.18.0.12")
+	_, bound := b.about()
+	if bound.Earlier {
+		t.Fatalf("of an MFD whose first contact it saw: %+v", bound)
+	}
+	b.pass(20 * time.Second)
+	held := b.kernel.bindings[mfd]
+	held.Left -= 5 * time.Second // it was last heard of 5 s ago
+	b.kernel.bindings[mfd] = held
+	for range 2 { // written with what is not known
+		b.killed()
+		_, after := b.about()
+		if !after.Earlier || after.Since.Before(bound.Since) || after.Since.After(b.at) {
+			t.Errorf("bound since %v, was since %v: %+v", after.Since, bound.Since, after)
+		}
+		b.pass(2 * time.Minute)
+	}
+	b.open(mfd, "198.18.0.11")
+	if _, after := b.about(); after.Earlier {
+		t.Errorf("after a move that it saw: %+v", after)
+	}
+}
+
 // What the two journals say of a binding, and what follows from it: nothing that may
 // be wrong.
 func TestOriginOfABindingIsToldOnlyAsFarAsItIsKnown(t *testing.T) {
