@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/daemon"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
 )
 
@@ -101,6 +103,15 @@ func TestPeopleProbesAndConnectionsMeetInOneLoop(t *testing.T) {
 	}
 	if _, err := client.Drain(ctx, "print", "Z", api.DrainRequest{Verb: api.StopNow}); err == nil || err.(*api.Error).Status != 404 {
 		t.Errorf("a node that is not there: %v", err)
+	}
+	if _, err := client.Drain(ctx, "print", "B", api.DrainRequest{Verb: api.StopNow}); err != nil {
+		t.Error(err)
+	}
+	// The power may fail with the answer.
+	if _, h, err := event.OpenJournal(filepath.Join(b.dir, "events"), keptEvents); err != nil || !slices.ContainsFunc(h.Reports, func(r api.Report) bool {
+		return r.Event.Kind == event.NodeService && r.Event.Node == "B"
+	}) {
+		t.Errorf("the order was answered before its event was kept (%v)", err)
 	}
 	cancel()
 	parts.Wait()

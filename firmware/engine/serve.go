@@ -128,12 +128,16 @@ func (e *Engine) onClient(do func(*group, netip.Addr) (api.Done, error)) http.Ha
 	}
 }
 
-// reply runs do in the loop and answers with what it returns.
+// reply runs do in the loop and answers with what it returns. An order is answered when
+// what it made happen is on the medium.
 func reply[T any](e *Engine, w http.ResponseWriter, r *http.Request, do func() (T, error)) {
 	var v T
 	var err error
 	if asked := e.ask(r.Context(), func() { v, err = do() }); asked != nil {
 		err = asked
+	}
+	if r.Method != http.MethodGet {
+		e.log.Settle(r.Context())
 	}
 	wire.Answer(w, v, err)
 }

@@ -60,12 +60,12 @@ func (l *Log) Keep(ctx context.Context, tell func(error)) {
 }
 
 // gather waits for more to write, unless so many incidents begin that they can't
-// wait.
+// wait, or somebody waits for what there is.
 func (l *Log) gather(ctx context.Context, pause time.Duration) {
 	over := time.After(pause)
 	for {
 		l.mu.Lock()
-		full := l.begun >= mostBegun
+		full := l.begun >= mostBegun || l.hurry
 		l.mu.Unlock()
 		if full {
 			return
@@ -85,13 +85,14 @@ func (l *Log) gather(ctx context.Context, pause time.Duration) {
 func (l *Log) Flush() error {
 	l.mu.Lock()
 	batch, begun := l.pending, l.begun
-	l.pending, l.urgent, l.begun = nil, false, 0
+	l.pending, l.urgent, l.begun, l.hurry = nil, false, 0, false
 	l.mu.Unlock()
 	if len(batch) == 0 {
 		l.unkept = 0
 		return nil
 	}
 	n, err := l.journal.Append(batch, l.now())
+	l.given(batch[len(batch)-1].Event.Seq)
 	if err != nil {
 		l.mu.Lock()
 		l.pending, l.begun = append(batch, l.pending...), l.begun+begun
@@ -101,6 +102,15 @@ func (l *Log) Flush() error {
 	}
 	l.unkept = n
 	return l.leftOut()
+}
+
+// given tells who waits for the medium that it was given what is up to a number.
+func (l *Log) given(seq uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tried = max(l.tried, seq)
+	close(l.flushed)
+	l.flushed = make(chan struct{})
 }
 
 // leftOut says that the medium was spared, as long as it is.

@@ -25,11 +25,14 @@ type Log struct {
 	urgent  bool         // one of them shall not wait
 	begun   int          // incidents that begin with them
 	wake    chan struct{}
+	tried   uint64        // the number of the last that the medium was given, or refused
+	flushed chan struct{} // closed when more were
+	hurry   bool          // somebody waits for the medium
 }
 
 // NewLog keeps the last size reports in memory only, and stamps them with now.
 func NewLog(size int, now func() time.Time) *Log {
-	return &Log{now: now, size: size, next: 1, changed: make(chan struct{}), wake: make(chan struct{}, 1)}
+	return &Log{now: now, size: size, next: 1, changed: make(chan struct{}), wake: make(chan struct{}, 1), flushed: make(chan struct{})}
 }
 
 // OpenLog goes on with the journal in a folder, which is made if need be. Where it
@@ -41,7 +44,7 @@ func OpenLog(dir string, size int, now func() time.Time) (*Log, History, error) 
 		return l, h, err
 	}
 	h.Reports = h.Reports[max(0, len(h.Reports)-size):]
-	l.journal, l.next = journal, h.next
+	l.journal, l.next, l.tried = journal, h.next, h.next-1
 	for _, r := range h.Reports {
 		l.ring = append(l.ring, lean(r))
 	}
@@ -74,10 +77,7 @@ func (l *Log) Add(r api.Report) api.Report {
 		}
 		l.urgent = l.urgent || pressing(r)
 		if l.urgent || len(l.pending) >= mostPending {
-			select {
-			case l.wake <- struct{}{}:
-			default:
-			}
+			l.poke()
 		}
 	}
 	return r

@@ -125,6 +125,49 @@ func TestTroubleIsOnTheMediumAtOnce(t *testing.T) {
 	awaitMedium(t, dir, l.Add(report(NodeHealth, Warning)))
 }
 
+// Who settles the log finds on the medium what was told before, whatever it is, and does
+// not wait for a pause of Keep.
+func TestWhatIsSettledIsOnTheMedium(t *testing.T) {
+	dir := t.TempDir()
+	l, _, err := OpenLog(dir, 1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.Keep(t.Context(), func(err error) { t.Error(err) })
+	began := time.Now()
+	for n := range 2 * stormAfter {
+		r := l.Add(report(Acknowledged, Notice))
+		l.Settle(t.Context())
+		_, h, err := OpenJournal(dir, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(h.Reports) != n+1 || h.Reports[n].Event.Seq != r.Event.Seq {
+			t.Fatalf("the answer would come before event %d is kept", r.Event.Seq)
+		}
+	}
+	if took := time.Since(began); took > settling*stormAfter {
+		t.Errorf("it took %v", took)
+	}
+	l.Settle(t.Context()) // nothing is pending
+}
+
+func TestMediumThatFailsHoldsUpNobodyWhoSettles(t *testing.T) {
+	l, _, err := OpenLog(t.TempDir(), 1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.journal.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go l.Keep(ctx, func(error) {})
+	l.Add(report(Acknowledged, Notice))
+	l.Settle(t.Context())
+	NewLog(10, time.Now).Settle(t.Context())
+}
+
 // So is what belongs to it, and who moved, which a kill would lose otherwise.
 func TestMovesAreOnTheMediumAtOnceAndInMemoryOnlyCounted(t *testing.T) {
 	dir := t.TempDir()
