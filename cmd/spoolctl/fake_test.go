@@ -89,6 +89,7 @@ func matters() []api.Incident {
 		{ID: 4, Severity: "warning", Title: "Node B of group print is Down", Cause: "B is Down: port 5022 refused", Evidence: []string{"B is Down: port 5022 refused", "61 MFDs now on A"},
 			Do: "Look at the server", Began: now.Add(-time.Minute), Updated: now, Moved: 61, Times: 1},
 		{ID: 3, Severity: "alert", Title: "Nobody can print", Cause: "x", Began: now.Add(-2 * time.Hour), Cleared: now.Add(-time.Hour), Times: 3},
+		{ID: 2, Severity: "warning", Title: "Node A of group print went Down more than once", Cause: "y", Began: now.Add(-2 * time.Hour), Times: 2, ComesAndGoes: true, Away: now.Add(-5 * time.Minute)},
 	}
 }
 

@@ -61,7 +61,8 @@ YSoftSQ-TS  YSoft SafeQ Terminal Server  stopped  yes
 `,
 		"events": at(0, "2006-01-02 15:04:05") + "  info     first\n" + at(0, "2006-01-02 15:04:05") + "  warning  B is Down: port 5022 refused (#4)\n",
 		"incidents": "\n#4 warning: Node B of group print is Down (for 1m0s)\n  Cause: B is Down: port 5022 refused\n  MFDs moved: 61\n  Seen: 61 MFDs now on A\n  Do: Look at the server\n" +
-			"\n#3 alert: Nobody can print (over since " + at(-time.Hour, time.DateTime) + ", lasted 1h0m0s)\n  Cause: x\n  It came 3 times since " + at(-2*time.Hour, time.DateTime) + "\n",
+			"\n#3 alert: Nobody can print (over since " + at(-time.Hour, time.DateTime) + ", lasted 1h0m0s)\n  Cause: x\n  It came 3 times since " + at(-2*time.Hour, time.DateTime) + "\n" +
+			"\n#2 warning: Node A of group print went Down more than once (comes and goes, away for 5m0s)\n  Cause: y\n  It came 2 times since " + at(-2*time.Hour, time.DateTime) + "\n",
 		"test B":     "done as asked.\n",
 		"rehearse B": "if B goes now: 61 MFDs move, A would hold 118.\n",
 		"mfd 198.18.1.20": "198.18.1.20 is on node A of group print for 1m30s: fewest connections at its first contact.\n" +

@@ -68,6 +68,30 @@ func TestBindingsOutliveARebootAndAPowerCut(t *testing.T) {
 	p.same("after the power cut", before, p.landings(p.MFDs, 5013))
 }
 
+// A server that starts when the power comes back starts still: the box was there before
+// it. What it was asked to do is on the medium with the answer.
+func TestNodeThatWasDownBeforeAPowerCutServesAfterItsUpDelay(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 3, MFDs: 6}, `checks.up_delay = "10m"`)
+	p.must(p.Nodes[0].Kill())
+	p.awaitHealth(0, api.Down)
+	down := p.awaitEvent("Down", 0, func(e api.Event) bool { return e.Kind == event.NodeHealth && e.State == string(api.Down) })
+	p.awaitFile(filepath.Join(p.box.Dir, "state", "events"), down.Text)
+	_, err := p.box.Drain(t.Context(), "print", "C", api.DrainRequest{Verb: api.StopNow})
+	p.must(err)
+	p.must(p.box.PowerOff())
+	p.must(p.StartNode(0))
+	p.must(p.box.PowerOn())
+	p.awaitHealth(1, api.Up)
+	p.awaitHealth(0, api.Starting)
+	for _, at := range p.landings(p.MFDs, 5011) {
+		if at != "B" {
+			t.Errorf("an MFD came to %s", at)
+		}
+	}
+	p.awaitEvent("that C was stopped", down.Seq, func(e api.Event) bool { return e.Kind == event.NodeService && e.Node == "C" })
+}
+
 // insist connects again and again until somebody answers, as printers do.
 func (p *place) insist(m *mfd.MFD, port uint16, want *string) error {
 	end := time.Now().Add(within)

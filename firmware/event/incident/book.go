@@ -174,6 +174,9 @@ func (b *Book) begin(k key, ev api.Event, now time.Time) (*entry, api.Phase) {
 	case alone:
 		e.Times++
 	}
+	if !e.confirmed {
+		e.base = ev.Severity // what it was raised to before a restart has to show again
+	}
 	e.alone, e.confirmed = e.alone && alone, true
 	e.raise(ev.Severity)
 	return update(e, ev)

@@ -104,3 +104,19 @@ func TestIncidentThatComesAndGoesIsOverWhenNothingIsHeardOfItAfterARestart(t *te
 	s.pass(9 * time.Minute).open(1)
 	s.pass(2 * time.Minute).open(0)
 }
+
+// What followed from a trouble made it graver, and is over after a restart.
+func TestIncidentIsAsGraveAfterARestartAsWhatFollowsFromItThen(t *testing.T) {
+	s := tell(t)
+	kept := []api.Report{
+		s.book.Take(api.Event{Kind: event.NodeHealth, Severity: event.Warning, Group: "print", Node: "A", State: string(api.Down), Text: "A is Down"}, s.now),
+		s.book.Take(groupEvent(api.NothingServing), s.now),
+	}
+	s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
+	if i := s.node("A", api.Down).group(api.NothingServing).open(1)[0]; i.Severity != event.Alert {
+		t.Errorf("nobody prints: %+v", i)
+	}
+	if i := s.group(api.NoSpare).open(1)[0]; i.Severity != event.Warning {
+		t.Errorf("somebody prints again: %+v", i)
+	}
+}
