@@ -58,6 +58,9 @@ func NewBook(pace Pace, h event.History, now time.Time) *Book {
 func (b *Book) restore(i api.Incident, now time.Time) {
 	b.next = max(b.next, i.ID+1)
 	e := &entry{Incident: i, base: i.Severity, raisedTo: i.Severity, alone: rules[i.Kind].single, summed: i.Times}
+	if i.Kind == event.NodeDown {
+		e.base = event.Warning // what followed from it may have made it graver
+	}
 	e.confirmed = !e.Open()
 	if !e.passing() {
 		e.Away = time.Time{} // what followed from it is not known any more
@@ -173,9 +176,6 @@ func (b *Book) begin(k key, ev api.Event, now time.Time) (*entry, api.Phase) {
 		e.comeAgain(rule.title(k, ev), ev, now, b.pace)
 	case alone:
 		e.Times++
-	}
-	if !e.confirmed {
-		e.base = ev.Severity // what it was raised to before a restart has to show again
 	}
 	e.alone, e.confirmed = e.alone && alone, true
 	e.raise(ev.Severity)
