@@ -31,6 +31,11 @@ func (e *Engine) observed(m *member, s health.Status, client netip.Addr) mistake
 	return n
 }
 
+// passes reports whether MFDs may use a port of the group.
+func (g *group) passes(port uint16) bool {
+	return slices.ContainsFunc(g.Ports, func(r config.PortRange) bool { return r.Contains(port) })
+}
+
 // fixed reports whether the port of a connection is one that the group passes, and
 // none that an FTP server picked.
 func fixed(g *group, ev dataplane.Event) bool {
@@ -87,11 +92,11 @@ func (e *Engine) learnProbed(m *member, port uint16, o api.Outcome, now time.Tim
 	e.tellMistakes(e.mistakes.Checked(now, node, port, o == api.Open, o == api.Refused))
 }
 
-// keepMistakes forgets those of nodes that are not configured any more.
+// keepMistakes forgets those of nodes and ports that are not configured any more.
 func (e *Engine) keepMistakes() {
 	var nodes []mistake.Node
 	for _, m := range e.members {
-		nodes = append(nodes, mistake.Node{Place: m.place(), Address: m.Address})
+		nodes = append(nodes, mistake.Node{Place: m.place(), Address: m.Address, Checks: m.group.Checks.Ports, Passes: m.group.passes})
 	}
 	e.tellMistakes(e.mistakes.Keep(nodes))
 }
@@ -129,6 +134,7 @@ func (e *Engine) recallMistakes(before past, kernel dataplane.Adopted) {
 			e.book.Confirm(f.Kind, f.Group, f.Node)
 		}
 	}
+	e.keepMistakes() // the configuration may have changed meanwhile
 }
 
 // mistakesOf are the open ones of a group, for people.

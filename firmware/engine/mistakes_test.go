@@ -273,3 +273,20 @@ func TestMistakeIsToldNeitherAgainNorForLongerThanItLastsAfterARestart(t *testin
 		}
 	}
 }
+
+// The mistake advises to take the port out: that ends it, also while the balancer is away.
+func TestPortThatIsTakenOutOfTheConfigurationIsNoMistakeAnyMore(t *testing.T) {
+	for name, follow := range map[string]func(*box){"reload": func(b *box) { b.reload() }, "restart": (*box).killed} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, twoNodes)
+			b.round(api.Open)
+			b.often("198.18.0.11", refuses5610)
+			b.text = strings.Replace(twoNodes, "node =", "ports = [\"5011-5025\", 21]\nnode =", 1)
+			follow(b)
+			b.wantTold(event.NodePort, "warning: ", "notice: port 5610 is not passed to node A any more")
+			if open := b.book.Open(); len(open) > 0 {
+				t.Errorf("open are %+v", open)
+			}
+		})
+	}
+}

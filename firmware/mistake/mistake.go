@@ -56,6 +56,10 @@ type Node struct {
 	// Answered says that the box remembers an answer of the checked port, also of
 	// before a restart.
 	Answered bool
+	// Checks are the ports that are probed, Passes tells those that MFDs may use; for
+	// Keep.
+	Checks []uint16
+	Passes func(port uint16) bool
 }
 
 // Finding is a mistake.
@@ -162,36 +166,6 @@ func (b *Book) Open(group string) (out []Finding) {
 		return strings.Compare(a.Kind+a.Node, b.Kind+b.Node)
 	})
 	return out
-}
-
-// Keep forgets all that is known of other nodes than these, by group, name and
-// address: the configuration has changed.
-func (b *Book) Keep(nodes []Node) (changes []Finding) {
-	there, groups := map[Place]netip.Addr{}, map[string]bool{}
-	for _, n := range nodes {
-		there[n.Place], groups[n.Group] = n.Address, true
-	}
-	gone := func(p Place) bool {
-		address, ok := there[p]
-		before, known := b.nodes[p]
-		return !ok || known && before != address
-	}
-	maps.DeleteFunc(b.contacts, func(p Place, _ *contact) bool { return gone(p) })
-	maps.DeleteFunc(b.checks, func(k checkKey, _ *check) bool { return gone(k.Place) })
-	maps.DeleteFunc(b.strays, func(k strayKey, _ *stray) bool { return gone(k.Place) })
-	maps.DeleteFunc(b.crowds, func(k caller, _ *crowd) bool { return !groups[k.group] })
-	maps.DeleteFunc(b.works, func(k caller, _ *work) bool { return !groups[k.group] })
-	for k, e := range b.open {
-		if k.Node == "" && groups[k.Group] || k.Node != "" && !gone(k.Place) {
-			continue
-		}
-		delete(b.open, k)
-		f := e.Finding
-		f.Severity, f.Text = event.Notice, "no longer configured, where this was seen: "+e.Text
-		changes = append(changes, f)
-	}
-	b.nodes = there
-	return changes
 }
 
 // Tick lets time alone work. Call it about once a second.

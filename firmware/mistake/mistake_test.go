@@ -20,7 +20,8 @@ var (
 // node is node B, Up for an hour.
 func node(transparent bool) Node {
 	return Node{Place: Place{"print", "B"}, VirtualAddress: vip, Address: netip.MustParseAddr("198.19.0.12"), Transparent: transparent,
-		Gateway: netip.MustParseAddr("198.19.0.2"), UpSince: noon.Add(-time.Hour), Patience: 15 * time.Second, Startup: 3 * time.Minute}
+		Gateway: netip.MustParseAddr("198.19.0.2"), UpSince: noon.Add(-time.Hour), Patience: 15 * time.Second, Startup: 3 * time.Minute,
+		Checks: []uint16{5555, 5022}, Passes: func(uint16) bool { return true }}
 }
 
 // page is a book whose changes the test reads.
@@ -323,6 +324,25 @@ func TestFindingsOfRemovedNodesAreOver(t *testing.T) {
 	p.wantOpen(event.ClientShared)
 	p.told = p.Keep(nil)
 	p.want("client.shared|notice|no longer configured").wantOpen()
+}
+
+// The findings advise to take a port out that nobody needs: that ends them.
+func TestFindingsOfPortsThatAreNotConfiguredAnyMoreAreOver(t *testing.T) {
+	p := open(t, false).refused(5610).refused(5610).refused(21).refused(21).after(15 * time.Second).refused(5610).refused(21)
+	for range 40 {
+		p.told = append(p.told, p.Checked(p.now, p.n, 5022, false, true)...)
+		p.after(5 * time.Second)
+	}
+	p.told = nil
+	p.n.Passes = func(port uint16) bool { return port != 5610 }
+	p.told = p.Keep([]Node{p.n})
+	p.want().wantOpen(event.NodePort, event.NodeCheck)
+	if text := p.Open("print")[0].Text; strings.Contains(text, "5610") || !strings.Contains(text, "port 21") {
+		t.Error(text)
+	}
+	p.n.Passes, p.n.Checks = func(uint16) bool { return false }, []uint16{5555}
+	p.told = p.Keep([]Node{p.n})
+	p.want("node.check|notice|port 5022 of node B is not checked any more", "node.port|notice|port 21 is not passed to node B any more").wantOpen()
 }
 
 // TestEachFindingIsToldOnceAndEndsOnce walks through arbitrary observations: a
