@@ -184,8 +184,34 @@ func TestEveryMoveHasItsReason(t *testing.T) {
 			g.Drain(1, api.MoveNow, false, *now)
 			g.Drain(1, api.DrainGently, false, now.Add(time.Minute))
 			*now = now.Add(5 * time.Minute)
+		}, "moved from A, which was taken out of service"},
+		{"drained at once", func(g *Group, now *time.Time) { g.Drain(1, api.MoveNow, false, *now) }, "moved from A, which was taken out of service"},
+		{"stopped", func(g *Group, now *time.Time) { g.Drain(1, api.StopNow, false, *now) }, "moved from A, which was taken out of service"},
+		{"drained at once, and down since", func(g *Group, now *time.Time) {
+			g.Drain(1, api.MoveNow, false, *now)
+			g.SetHealthy(1, false, now.Add(time.Minute))
+			*now = now.Add(5 * time.Minute)
+		}, "moved from A, which was taken out of service"},
+		{"down, and drained since", func(g *Group, now *time.Time) {
+			g.SetHealthy(1, false, *now)
+			g.Drain(1, api.MoveNow, false, now.Add(time.Minute))
+			*now = now.Add(5 * time.Minute)
 		}, "moved from A, which did not serve"},
-		{"drained at once", func(g *Group, now *time.Time) { g.Drain(1, api.MoveNow, false, *now) }, "moved from A, which did not serve"},
+		{"down, drained since, and well again", func(g *Group, now *time.Time) {
+			g.SetHealthy(1, false, *now)
+			g.Drain(1, api.MoveNow, false, now.Add(time.Minute))
+			g.SetHealthy(1, true, now.Add(2*time.Minute))
+			*now = now.Add(5 * time.Minute)
+		}, "moved from A, which was taken out of service"},
+		{"drained and returned, and down since", func(g *Group, now *time.Time) {
+			g.Drain(1, api.MoveNow, false, *now)
+			g.Return(1, *now)
+			g.SetHealthy(1, false, *now)
+		}, "moved from A, which did not serve"},
+		{"drained gently, and down since", func(g *Group, now *time.Time) {
+			g.Drain(1, api.DrainGently, false, *now)
+			g.SetHealthy(1, false, *now)
+		}, "moved from A, which did not serve"},
 		{"moved by hand", func(g *Group, now *time.Time) { g.MoveClient(mfd(0), 2, *now) }, "stays"},
 		{"forgotten", func(g *Group, now *time.Time) { g.Forget(mfd(0), *now) }, "stays"},
 		{"forgotten, with an old event under way", func(g *Group, now *time.Time) {
@@ -209,6 +235,32 @@ func TestEveryMoveHasItsReason(t *testing.T) {
 				t.Errorf("is bound to %s", name(c.Node))
 			}
 		})
+	}
+}
+
+// What a journal of an earlier version has is read, and each cause is found again.
+func TestCauseIsReadAsItWasWritten(t *testing.T) {
+	for word, want := range map[string]Cause{"first contact": FirstContact, "node left": NodeLeft, "node taken out": TakenOut,
+		"operator": Operator, "remembered": Remembered, "unexplained": Unexplained} {
+		if got, known := ParseCause(word); !known || got != want || want.String() != word {
+			t.Errorf("%q is read as %q, and %q is written", word, got, want)
+		}
+	}
+	if c, known := ParseCause("magic"); known {
+		t.Errorf("a word of another version is %q", c)
+	}
+}
+
+func TestDrainOfBeforeARestartIsStillWhyItsClientsMove(t *testing.T) {
+	g := NewGroup(affinity, []Spec{{ID: 1, Weight: 1}, {ID: 2, Weight: 1}}, start)
+	if err := g.Drain(1, api.MoveNow, true, start); err != nil {
+		t.Fatal(err)
+	}
+	g.Adopt([]Binding{{Client: mfd(0), Node: 1, Left: affinity / 2}}, start)
+	g.SetHealthy(1, true, start)
+	g.SetHealthy(2, true, start)
+	if move, _ := g.Opened(mfd(0), 2, false, start.Add(time.Minute)); move.Cause != TakenOut {
+		t.Errorf("it moved by %q", move.Cause)
 	}
 }
 

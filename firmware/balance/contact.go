@@ -13,8 +13,10 @@ type Cause uint8
 const (
 	// FirstContact: the client was not bound, and the plan dealt it.
 	FirstContact Cause = iota
-	// NodeLeft: its node was Down, stopped or gone when it connected again.
+	// NodeLeft: its node was Down or gone when it connected again.
 	NodeLeft
+	// TakenOut: a person had taken its node out of service, which was well.
+	TakenOut
 	// Operator: a person moved it.
 	Operator
 	// Remembered: it was bound before the box or the daemon started.
@@ -31,6 +33,8 @@ func (c Cause) String() string {
 		return "first contact"
 	case NodeLeft:
 		return "node left"
+	case TakenOut:
+		return "node taken out"
 	case Operator:
 		return "operator"
 	case Remembered:
@@ -52,7 +56,7 @@ func ParseCause(word string) (Cause, bool) {
 // Why is why a client is on its node: the cause, and the node it came from.
 type Why struct {
 	Cause Cause
-	From  NodeID // for NodeLeft, Operator and Unexplained; 0 if it was on none
+	From  NodeID // for NodeLeft, TakenOut, Operator and Unexplained; 0 if it was on none
 }
 
 // Text says the cause in words; name gives the names of nodes.
@@ -66,6 +70,8 @@ func (w Why) Text(name func(NodeID) string) string {
 		return "fewest connections at its first contact"
 	case NodeLeft:
 		return fmt.Sprintf("moved from %s, which did not serve", from)
+	case TakenOut:
+		return fmt.Sprintf("moved from %s, which was taken out of service", from)
 	case Operator:
 		return "moved by the operator"
 	case Remembered:
@@ -139,6 +145,9 @@ func (g *Group) leftBecause(a netip.Addr, c *client, now time.Time) Cause {
 	case old == nil || !old.serves() || g.at(old.back)+moment(windowSlack) > c.lastSeen:
 		// Also when the node is back: while it was away the kernel forgot
 		// whoever called, and told nobody if no other node served either.
+		if old != nil && old.takenOut {
+			return TakenOut
+		}
 		return NodeLeft
 	case c.here == 0 && g.at(now)-c.lastSeen >= moment(g.affinity-windowSlack):
 		return FirstContact

@@ -64,6 +64,9 @@ type node struct {
 	// back is when the node began to serve again; what clients did just
 	// before is still told after it.
 	back time.Time
+	// takenOut says of a node that does not serve, or did not before it was back,
+	// that a person's order kept it from that, and not its health.
+	takenOut bool
 
 	bound     int // clients
 	open      int // connections, of whichever client
@@ -135,12 +138,20 @@ func (g *Group) SetHealthy(id NodeID, healthy bool, now time.Time) bool {
 	return true
 }
 
-// change changes what a node may do, and notes when it begins to serve again.
+// change changes what a node may do, and notes when it begins to serve again, or by
+// what it ended. A node that is shut down once a person has taken it out did not leave
+// its clients by that.
 func (n *node) change(now time.Time, to func()) {
 	served := n.serves()
 	to()
-	if !served && n.serves() {
+	switch {
+	case n.serves() && !served:
 		n.back = now
+	case n.serves():
+	case n.healthy:
+		n.takenOut = true
+	case served:
+		n.takenOut = false
 	}
 }
 

@@ -171,6 +171,25 @@ func TestDownNodeLeavesAndItsConnectionsAreCut(t *testing.T) {
 	}
 }
 
+// What a person began is no failure of the node, also when it is shut down then.
+func TestMovesFromADrainedNodeAreNotBlamedOnItsHealth(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.shut(b.open(mfd, "198.18.0.12"), mfd, "198.18.0.12")
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.MoveNow}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		b.round(api.Refused, "198.18.0.12")
+	}
+	b.open(mfd, "198.18.0.11")
+	b.pass(time.Second)
+	b.wantTold(event.ClientMoved, "notice: 1 MFD now on A: moved from B, which was taken out of service")
+	if i := b.book.Open(); len(i) == 0 || i[0].Moved != 0 {
+		t.Errorf("the incident of the node that was shut down has moved MFDs: %+v", i)
+	}
+}
+
 func TestManyMovesOfOneCauseAreOneEvent(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

@@ -115,7 +115,7 @@ func TestOriginOfABindingIsToldOnlyAsFarAsItIsKnown(t *testing.T) {
 	}
 	began := api.Report{Event: event.Event{Time: start, Kind: event.Started}}
 	fromB := moves(noon, event.ClientMoved, "B", "A", "node left")
-	left, first, unknown := balance.NodeLeft, balance.FirstContact, balance.Remembered
+	left, out, first, unknown := balance.NodeLeft, balance.TakenOut, balance.FirstContact, balance.Remembered
 	for name, c := range map[string]struct {
 		reports []api.Report
 		written time.Time // since when it is on A, by the journal of who is where
@@ -126,6 +126,7 @@ func TestOriginOfABindingIsToldOnlyAsFarAsItIsKnown(t *testing.T) {
 		"moved just before the kill":        {[]api.Report{began, fromB}, time.Time{}, noon, left},
 		"moved, and written since":          {[]api.Report{began, fromB}, noon.Add(-time.Second), noon.Add(-time.Second), left},
 		"here before, away, and back":       {[]api.Report{began, fromB}, noon.Add(-time.Hour), noon, left},
+		"moved as its node was drained":     {[]api.Report{began, moves(noon, event.ClientMoved, "B", "A", "node taken out")}, time.Time{}, noon, out},
 		"first contact":                     {[]api.Report{began}, noon, noon, first},
 		"a later window":                    {[]api.Report{began, fromB}, noon.Add(time.Hour), noon.Add(time.Hour), first},
 		"forgotten before":                  {[]api.Report{began, moves(noon, event.ClientForgotten, "B", "", "operator")}, noon.Add(time.Hour), noon.Add(time.Hour), first},

@@ -123,12 +123,16 @@ func TestDrainByMoveLetsConnectionsFinish(t *testing.T) {
 	t.Parallel()
 	p := open(t, site.Options{Nodes: 2, MFDs: 20})
 	mfds, conns := p.held("A")
+	seq := p.now()
 	p.drain("A", api.MoveNow)
 	for _, at := range p.landings(mfds, 5012) {
 		if at != "B" {
 			t.Errorf("the next connection of an MFD came to %s", at)
 		}
 	}
+	p.awaitEvent("why they moved", seq, func(e api.Event) bool {
+		return e.Kind == event.ClientMoved && strings.Contains(e.Text, "moved from A, which was taken out of service")
+	})
 	for _, c := range conns {
 		p.must(c.Exchange())
 		p.must(c.Close())
