@@ -107,6 +107,29 @@ func TestGentleDrainWithOpenConnectionsSaysThatItCantKnow(t *testing.T) {
 	}
 }
 
+// MFDs that have not connected again since are bound to it still.
+func TestNodeThatWasDrainedByMoveSaysWhatIsLeftOnIt(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	number := b.open(mfd, "198.18.0.12")
+	if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.MoveNow}); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Second)
+	if n := b.node("B"); n.Service != api.Draining {
+		t.Errorf("with a connection open: %+v", n)
+	}
+	b.shut(number, mfd, "198.18.0.12")
+	b.pass(time.Second)
+	want := "drained: no connection is open to it; an MFD that is still bound to it moves at its next connection"
+	if n := b.node("B"); n.Service != api.OutOfService || n.Clients != 1 || n.ServiceReason != want {
+		t.Errorf("after the last connection: %+v", n)
+	}
+	if told := b.told(event.NodeService); told[len(told)-1] != "notice: B is out of service: "+want {
+		t.Errorf("told %q", told)
+	}
+}
+
 // Whoever asks again right after an order sees what it did.
 func TestOrderIsInTheSnapshotBeforeItIsAnswered(t *testing.T) {
 	b := newBox(t, twoNodes)
