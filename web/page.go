@@ -92,7 +92,7 @@ func judge(v view) verdict {
 		}
 		out.Sentence, out.Tone = "Nobody can print.", "bad"
 		for _, g := range v.Balancer.Groups {
-			if g.State != api.NothingServing {
+			if g.State != api.NothingServing || g.BoundOnly {
 				out.Sentence = "Some people can't print."
 			}
 		}

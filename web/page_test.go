@@ -88,6 +88,7 @@ func TestVerdictAnswersWhetherPeopleCanPrint(t *testing.T) {
 		{with(api.OK, api.OK), "People can print, and there is a spare.", "good"},
 		{with(api.NoSpare, api.NoSpare), "People can print, but there is no spare.", "warn"},
 		{with(api.NothingServing, api.NothingServing), "Nobody can print.", "bad"},
+		{view{Balancer: &api.Snapshot{Box: api.Box{State: api.NothingServing}, Groups: []api.Group{{State: api.NothingServing, BoundOnly: true}}}}, "Some people can't print.", "bad"},
 		{with(api.NothingServing, api.NothingServing, api.OK), "Some people can't print.", "bad"},
 		{view{Lost: at}, "Nobody can tell whether people can print.", "warn"},
 		{with(api.NothingServing), "This box is new.", "quiet"},

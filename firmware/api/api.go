@@ -80,10 +80,13 @@ type Group struct {
 	State          BoxState   `json:"state"`
 	Reason         string     `json:"reason"`
 	Since          time.Time  `json:"since"`
-	Clients        int        `json:"clients"`     // bound MFDs
-	Connections    int        `json:"connections"` // open
-	Nodes          []Node     `json:"nodes"`
-	Mistakes       []Mistake  `json:"mistakes,omitempty"` // that are there now, the oldest first
+	// BoundOnly says of a group that is Nothing serving that the MFDs that are bound
+	// go on, as their nodes are drained gently: new ones are refused.
+	BoundOnly   bool      `json:"bound_only,omitempty"`
+	Clients     int       `json:"clients"`     // bound MFDs
+	Connections int       `json:"connections"` // open
+	Nodes       []Node    `json:"nodes"`
+	Mistakes    []Mistake `json:"mistakes,omitempty"` // that are there now, the oldest first
 }
 
 // Node is one server of a group.

@@ -16,7 +16,7 @@ var ErrUnknownNode = errors.New("the group has no such node")
 var ErrUnknownClient = errors.New("this MFD is not bound; it gets a node at its next connection")
 
 // ErrLastNode says that nobody would be left to serve.
-var ErrLastNode = errors.New("it is the last node that serves, nobody could print; bring another node into service first, or ask for it by force")
+var ErrLastNode = errors.New("it is the last node that serves, MFDs would be refused; bring another node into service first, or ask for it by force")
 
 // Drain takes a node out of service in one of three ways. Gently: bound
 // clients stay until their window ends. Move: they are dealt anew at their

@@ -139,6 +139,7 @@ type group struct {
 	members []*member
 	seen    *proof.Sightings
 	state   judged
+	bound   bool         // only MFDs that are bound are served
 	told    api.BoxState // the last state that an event told
 	away    bool         // an event told that MFDs do not reach the box
 	claimed bool         // an event told that another machine has the address, too

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,33 +24,51 @@ func TestVerdictSaysWhetherPeopleCanPrintAndWhetherThereIsASpare(t *testing.T) {
 		name, text string
 		down       []string
 		out        []string
+		gently     []string
 		state      api.BoxState
+		bound      bool // only who is bound is served
 		reason     string
 	}{
-		{"all serve", twoNodes, nil, nil, api.OK, "all 2 nodes serve"},
-		{"one of two is down", twoNodes, []string{"198.18.0.11"}, nil, api.NoSpare, "one node carries everything: A is Down"},
-		{"one of two is taken out", twoNodes, nil, []string{"198.18.0.12"}, api.NoSpare, "one node carries everything: B is out of service"},
-		{"both are gone", twoNodes, []string{"198.18.0.11"}, []string{"198.18.0.12"}, api.NothingServing, "no node takes MFDs, which are refused and try again: A is Down: port 5555 refused the connection 3 times in a row; B is out of service: return it to service. Every node is probed every 5s; the first that answers for its up-delay serves"},
-		{"the worse group counts", twoGroups, nil, nil, api.NoSpare, "scan: only one node is configured; a second one would be a spare"},
-		{"two troubles", twoGroups, []string{"198.18.0.12"}, nil, api.NoSpare,
+		{"all serve", twoNodes, nil, nil, nil, api.OK, false, "all 2 nodes serve"},
+		{"one of two is down", twoNodes, []string{"198.18.0.11"}, nil, nil, api.NoSpare, false, "one node carries everything: A is Down"},
+		{"one of two is taken out", twoNodes, nil, []string{"198.18.0.12"}, nil, api.NoSpare, false, "one node carries everything: B is out of service"},
+		{"both are gone", twoNodes, []string{"198.18.0.11"}, []string{"198.18.0.12"}, nil, api.NothingServing, false, "no node takes MFDs, which are refused and try again: A is Down: port 5555 refused the connection 3 times in a row; B is out of service: return it to service. Every node is probed every 5s; the first that answers for its up-delay serves"},
+		{"both are drained gently", twoNodes, nil, nil, []string{"198.18.0.11", "198.18.0.12"}, api.NothingServing, true,
+			"no node takes new MFDs, which are refused and try again; those that are bound to A or B go on until their window ends: A is draining: return it to service; B is draining: return it to service"},
+		{"one is drained gently, one is down", twoNodes, []string{"198.18.0.11"}, nil, []string{"198.18.0.12"}, api.NothingServing, true,
+			"no node takes new MFDs, which are refused and try again; those that are bound to B go on until their window ends: A is Down: port 5555 refused the connection 3 times in a row; B is draining: return it to service. Every node is probed every 5s; the first that answers for its up-delay serves"},
+		{"both are stopped", twoNodes, nil, []string{"198.18.0.11", "198.18.0.12"}, nil, api.NothingServing, false,
+			"no node takes MFDs, which are refused and try again: A is out of service: return it to service; B is out of service: return it to service"},
+		{"one is stopped, one is drained and down", twoNodes, []string{"198.18.0.12"}, []string{"198.18.0.11"}, []string{"198.18.0.12"}, api.NothingServing, false,
+			"no node takes MFDs, which are refused and try again: A is out of service: return it to service; B is Down: port 5555 refused the connection 3 times in a row, and draining: return it to service, too"},
+		{"the worse group counts", twoGroups, nil, nil, nil, api.NoSpare, false, "scan: only one node is configured; a second one would be a spare"},
+		{"two troubles", twoGroups, []string{"198.18.0.12"}, nil, nil, api.NoSpare, false,
 			"print: one node carries everything: B is Down; scan: only one node is configured; a second one would be a spare"},
-		{"a group without", twoGroups, []string{"198.18.0.21"}, nil, api.NothingServing, "scan: no node takes MFDs, which are refused and try again: A is Down: port 5555 refused the connection 3 times in a row. Every node is probed every 5s; the first that answers for its up-delay serves"},
-		{"no configuration", "", nil, nil, api.NothingServing, "this box has no configuration yet"},
+		{"a group without", twoGroups, []string{"198.18.0.21"}, nil, nil, api.NothingServing, false, "scan: no node takes MFDs, which are refused and try again: A is Down: port 5555 refused the connection 3 times in a row. Every node is probed every 5s; the first that answers for its up-delay serves"},
+		{"no configuration", "", nil, nil, nil, api.NothingServing, false, "this box has no configuration yet"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBox(t, tt.text)
 			b.round(api.Open)
-			for _, a := range tt.out {
-				if _, err := b.drain(b.member(a), api.DrainRequest{Verb: api.StopNow, Force: true}); err != nil {
-					t.Fatal(err)
+			leave := func(verb api.DrainVerb, nodes []string) {
+				for _, a := range nodes {
+					b.open(netip.MustParseAddr(a), a)
+					if _, err := b.drain(b.member(a), api.DrainRequest{Verb: verb, Force: true}); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
+			leave(api.StopNow, tt.out)
+			leave(api.DrainGently, tt.gently)
 			for range 3 {
 				b.round(api.Refused, tt.down...)
 			}
 			if got := b.last().Box; got.State != tt.state || got.Reason != tt.reason {
 				t.Errorf("%s: %s", got.State, got.Reason)
+			}
+			if g := b.last().Groups; len(g) > 0 && g[0].BoundOnly != tt.bound {
+				t.Errorf("only who is bound is served: %v", g[0].BoundOnly)
 			}
 		})
 	}

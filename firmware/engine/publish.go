@@ -54,7 +54,7 @@ func (e *Engine) suspected() string {
 func (e *Engine) groupSnapshot(g *group, repeats map[netip.Addr]uint64) api.Group {
 	out := api.Group{
 		Name: g.Name, VirtualAddress: g.VirtualAddress, Mode: string(g.Mode), Affinity: api.Duration(g.Affinity), UpDelay: api.Duration(g.Checks.UpDelay),
-		State: g.state.state, Reason: g.state.reason, Since: g.state.since, Clients: g.policy.Len(),
+		State: g.state.state, Reason: g.state.reason, Since: g.state.since, BoundOnly: g.bound, Clients: g.policy.Len(),
 	}
 	for _, r := range g.Ports {
 		out.Ports = append(out.Ports, r.String())

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
@@ -49,24 +50,39 @@ func (g *group) serves() bool {
 	return slices.ContainsFunc(g.policy.Nodes(), func(n balance.NodeState) bool { return n.Serving })
 }
 
-// lastResort says why no node takes MFDs, and what is tried. A Starting node is not
-// taken before its time (requirement: "Node shall not be considered up immediately
-// but after defined time"): a server that accepts before it can serve loses jobs,
-// and an MFD that is refused tries again.
+// lastResort says why no node takes new MFDs, who is served all the same, and what is
+// tried or to be done. A Starting node is not taken before its time (requirement: "Node
+// shall not be considered up immediately but after defined time"): a server that accepts
+// before it can serve loses jobs, and an MFD that is refused tries again.
 func lastResort(g *group) string {
-	text := "no node takes MFDs, which are refused and try again: "
+	var why, keep []string
+	awaited := false
+	up := g.policy.Up()
 	for i, n := range g.policy.Nodes() {
 		m, s := g.members[i], g.members[i].machine.Status()
-		if i > 0 {
-			text += "; "
+		well, wanted := s.Health == api.Up || s.Health == api.Checking, n.Service == api.InService
+		if slices.Contains(up, n.ID) {
+			keep = append(keep, m.Name)
 		}
-		if s.Health == api.Up || s.Health == api.Checking {
-			text += fmt.Sprintf("%s is %s: return it to service", m.Name, lower(string(n.Service)))
-			continue
+		awaited = awaited || wanted
+		switch {
+		case well:
+			why = append(why, fmt.Sprintf("%s is %s: return it to service", m.Name, lower(string(n.Service))))
+		case wanted:
+			why = append(why, fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason))
+		default:
+			why = append(why, fmt.Sprintf("%s is %s: %s, and %s: return it to service, too", m.Name, s.Health, s.Reason, lower(string(n.Service))))
 		}
-		text += fmt.Sprintf("%s is %s: %s", m.Name, s.Health, s.Reason)
 	}
-	return text + fmt.Sprintf(". Every node is probed every %v; the first that answers for its up-delay serves", g.Checks.Interval)
+	text := "no node takes MFDs, which are refused and try again: "
+	if len(keep) > 0 {
+		text = fmt.Sprintf("no node takes new MFDs, which are refused and try again; those that are bound to %s go on until their window ends: ", strings.Join(keep, " or "))
+	}
+	text += strings.Join(why, "; ")
+	if awaited {
+		text += fmt.Sprintf(". Every node is probed every %v; the first that answers for its up-delay serves", g.Checks.Interval)
+	}
+	return text
 }
 
 var rank = map[api.BoxState]int{api.OK: 0, api.NoSpare: 1, api.NothingServing: 2}
@@ -83,8 +99,9 @@ func (e *Engine) verdicts() {
 	}
 	for _, g := range e.groups {
 		state, reason, final := groupVerdict(g)
+		g.bound = state == api.NothingServing && len(g.policy.Up()) > 0
 		if away := e.unreached(g, now); away != "" {
-			state, reason = api.NothingServing, away
+			state, reason, g.bound = api.NothingServing, away, false
 		}
 		e.tellReach(g, now)
 		if g.state.state != state {
