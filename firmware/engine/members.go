@@ -99,6 +99,9 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 		if g.seen == nil || g.Mode != gc.Mode {
 			g.seen = proof.NewSightings(now) // the nodes see the MFDs under other addresses from now on
 		}
+		if g.Checks.Interval != gc.Checks.Interval {
+			g.paced = now
+		}
 		g.Group, g.members = gc, nil
 		var specs []balance.Spec
 		for _, nc := range gc.Nodes {

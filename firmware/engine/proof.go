@@ -90,7 +90,7 @@ func (e *Engine) proof(a asked) api.Proof {
 
 // evidence is what is seen of a group.
 func (e *Engine) evidence(g *group, open *proof.Survey, holds map[netip.Addr]api.Hold, now time.Time) proof.Group {
-	out := proof.Group{Group: g.Group, Now: now, Seen: g.seen, Open: open, Bound: g.policy.Len()}
+	out := proof.Group{Group: g.Group, Now: now, Seen: g.seen, Paced: g.paced, Open: open, Bound: g.policy.Len()}
 	if hold, known := holds[g.VirtualAddress]; known {
 		out.Hold = &hold
 	}

@@ -68,6 +68,30 @@ func TestTrafficIsWhatShowsTheSentencesAboutIt(t *testing.T) {
 	b.wantProved("uniform", api.Pass, "10 of 10 new MFDs")
 }
 
+// An interval that was shortened just now is not proved by the probes of before.
+func TestProofOfThePeriodBeginsAnewWithTheInterval(t *testing.T) {
+	b := newBox(t, twoNodes+"checks.interval = \"10s\"\n")
+	for range 5 {
+		b.round(api.Open)
+		b.pass(5 * time.Second)
+	}
+	b.wantProved("period", api.Pass, "A: port 5555 was probed every 10s")
+	b.text = twoNodes
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.wantProved("period", api.UnseenYet, "A: port 5555 was probed 0 times since ")
+	b.text += "affinity = \"1h\"\n"
+	for range 2 {
+		b.round(api.Open)
+		b.round(api.Open)
+		if _, err := b.reload(); err != nil { // with the same interval
+			t.Fatal(err)
+		}
+	}
+	b.wantProved("period", api.Pass, "A: port 5555 was probed every 5s, the median of 3 gaps")
+}
+
 func TestKernelThatDealsAllToOneNodeIsFoundOut(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

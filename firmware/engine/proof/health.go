@@ -68,8 +68,8 @@ func (g Group) monitored() api.ProofItem {
 				continue
 			}
 			p := n.Status.Ports[i]
-			if age := g.Now.Sub(p.Last); age > g.late() {
-				f.fails("%s: port %d was last probed %v ago; do: look whether the box is overloaded", n.Name, port, age.Round(time.Second))
+			if g.Now.Sub(later(p.Last, g.Paced)) > g.late() {
+				f.fails("%s: port %d was last probed %v ago; do: look whether the box is overloaded", n.Name, port, g.Now.Sub(p.Last).Round(time.Second))
 				continue
 			}
 			if p.Outcome == api.NoRoute || p.Outcome == api.Failed {
@@ -95,10 +95,11 @@ func (g Group) period() api.ProofItem {
 	var f finding
 	for _, n := range g.Nodes {
 		for _, port := range g.Checks.Ports {
-			every, of := pace(n.Probes[port])
+			probes := g.paced(n.Probes[port])
+			every, of := pace(probes)
 			switch {
 			case of < leastGaps:
-				f.lacks("%s: port %d was probed %s, too few to measure; do: ask again in %v", n.Name, port, times(len(n.Probes[port])), (leastGaps+1)*g.Checks.Interval)
+				f.lacks("%s: port %d was probed %s%s, too few to measure; do: ask again in %v", n.Name, port, times(len(probes)), g.sincePaced(), (leastGaps+1)*g.Checks.Interval)
 			case every > g.Checks.Interval*5/4:
 				f.fails("%s: port %d was probed only every %v; do: look whether the box is overloaded", n.Name, port, every)
 			default:
@@ -119,8 +120,25 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// A measurement takes as many gaps between probes, and of more the last ones: the
-// period may have been another before.
+// paced are the probes since the interval is what it is.
+func (g Group) paced(probes []api.Probe) []api.Probe {
+	first := slices.IndexFunc(probes, func(p api.Probe) bool { return !p.Time.Before(g.Paced) })
+	if first < 0 {
+		return nil
+	}
+	return probes[first:]
+}
+
+// sincePaced says since when probes count, where that is not all the time.
+func (g Group) sincePaced() string {
+	if !g.Paced.After(g.Seen.Since) {
+		return ""
+	}
+	return fmt.Sprintf(" since %s, when the interval became %v", clock(g.Paced), g.Checks.Interval)
+}
+
+// A measurement takes as many gaps between probes, and of more the last ones: it is of
+// now.
 const (
 	leastGaps = 3
 	mostGaps  = 5

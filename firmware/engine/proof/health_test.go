@@ -50,6 +50,8 @@ func TestBothPortsMustBeProbedNow(t *testing.T) {
 	wants(t, "one port of one node was not", g.Judge(), "monitored-ports", api.UnseenYet, "B: port 5022 has not been probed yet")
 	g.Nodes[1].Status.Ports[1].Last = now.Add(-14 * time.Second)
 	wants(t, "no longer", g.Judge(), "monitored-ports", api.Fail, "B: port 5022 was last probed 14s ago")
+	g.Paced = now.Add(-13 * time.Second)
+	wants(t, "in the interval of before", g.Judge(), "monitored-ports", api.Pass)
 	g.probe(1)
 	g.Nodes[1].Status.Ports[1].Outcome = api.NoRoute
 	wants(t, "no way to the node", g.Judge(), "monitored-ports", api.Fail, "B: port 5022 can't be probed from this box: no route")
@@ -118,6 +120,21 @@ func TestPeriodIsMeasured(t *testing.T) {
 	wants(t, "not kept", g.Judge(), "period", api.Fail, "A: port 5555 was probed only every 5s")
 	g.Checks.Interval = 10 * time.Second
 	wants(t, "another period", g.Judge(), "period", api.Pass, "the recommendation is 5s")
+}
+
+// What was probed before says nothing of an interval that was configured since.
+func TestPeriodIsThatOfTheIntervalInUse(t *testing.T) {
+	g := group()
+	g.probe(20)
+	g.Checks.Interval = 2 * time.Second
+	g.Paced = now.Add(-13 * time.Second)
+	wants(t, "just shortened", g.Judge(), "period", api.UnseenYet,
+		"A: port 5555 was probed 2 times since "+clock(g.Paced)+", when the interval became 2s, too few to measure; do: ask again in 8s")
+	g.Paced = now.Add(-22 * time.Second)
+	wants(t, "shortened, and not kept since", g.Judge(), "period", api.Fail, "A: port 5555 was probed only every 5s")
+	g.Checks.Interval = 30 * time.Second
+	g.Paced = now.Add(-13 * time.Second)
+	wants(t, "just lengthened", g.Judge(), "period", api.UnseenYet, "when the interval became 30s")
 }
 
 func TestDownAfterThreeNeedsANodeThatWentDown(t *testing.T) {

@@ -26,6 +26,7 @@ type Group struct {
 	Names *api.NameCheck // of it; nil when it has not been looked at
 	Nodes []Node
 	Seen  *Sightings // since the balancer began
+	Paced time.Time  // since then Checks.Interval is what it is
 	Open  *Survey    // of the connections that are open now
 	// Bound are the MFDs whose window lasts, and Left the longest of the windows.
 	Bound int
