@@ -26,7 +26,7 @@ const (
 	Pass       Verdict = "pass"
 	Fail       Verdict = "fail"
 	UnseenYet  Verdict = "unseen-yet"  // nothing has shown it yet; evidence says what to do to see it
-	UnseenHere Verdict = "unseen-here" // the box can never see it; evidence says where to look
+	UnseenHere Verdict = "unseen-here" // the box, as it is configured, can never see it; evidence says where to look
 )
 
 // Words are the verdict as people read it.

@@ -7,6 +7,8 @@ type Reporter struct {
 	Name   string `json:"name"`   // syslog, snmp, mail, webhook
 	Target string `json:"target"` // where it goes, in words
 	Least  string `json:"least"`  // the severity from which on it is told
+	// Unconfirmed says that nobody tells whether a message arrived, as with UDP.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 
 	Delivered   uint64    `json:"delivered"`             // number of the last report that is done with
 	DeliveredAt time.Time `json:"delivered_at,omitzero"` // when the last one was sent since this run began

@@ -21,6 +21,7 @@ type Sender interface {
 	// tell; any other end is best an *api.Failure. It hears of each stage it passed.
 	Send(ctx context.Context, m letter.Message, note reach.Note) error
 	Target() string // in words
+	Confirms() bool // the protocol tells whether a message arrived
 }
 
 // Clock is the time as a reporter has it.
@@ -73,7 +74,7 @@ func newCourier(name, box string, sender Sender, w wish, store Store, clock Cloc
 
 func (c *courier) describe() api.Reporter {
 	s := c.queue.State()
-	s.Name, s.Target = c.name, c.sender.Target()
+	s.Name, s.Target, s.Unconfirmed = c.name, c.sender.Target(), !c.sender.Confirms()
 	return s
 }
 

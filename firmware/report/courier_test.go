@@ -27,6 +27,8 @@ type listener struct {
 
 func (r *listener) Target() string { return "a test" }
 
+func (r *listener) Confirms() bool { return true }
+
 func (r *listener) Send(_ context.Context, m letter.Message, _ reach.Note) error {
 	r.mu.Lock()
 	r.tries++

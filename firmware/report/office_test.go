@@ -167,6 +167,24 @@ func TestNobodyIsToldUntilItIsConfigured(t *testing.T) {
 	}
 }
 
+func TestReporterOverUDPSaysThatNobodyConfirmsItsMessages(t *testing.T) {
+	for text, want := range map[string]bool{
+		"[report.syslog]\nserver = \"192.0.2.9\"":                                                   true,
+		"[report.syslog]\nserver = \"192.0.2.9\"\ntransport = \"tcp\"":                              false,
+		"[report.syslog]\nserver = \"192.0.2.9\"\ntransport = \"tls\"":                              false,
+		"[report.snmp]\nserver = \"192.0.2.9\"\ncommunity = \"site\"":                               true,
+		"[report.snmp]\nserver = \"192.0.2.9\"\ncommunity = \"site\"\ninform = true":                false,
+		"[report.mail]\nserver = \"192.0.2.9\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]": false,
+		"[report.webhook]\nurl = \"https://192.0.2.9/\"":                                            false,
+	} {
+		c := must[config.Config](t)(config.Parse([]byte("group = [{ virtual_address = \"192.0.2.10\", node = [{ address = \"192.0.2.11\" }] }]\n"+text), config.Required()))
+		m := members(c, "none", snmp.Engine{}, time.Now)[0]
+		if got := newCourier(m.name, "box", m.sender, m.wish, NewStore(t.TempDir()), realClock(), slog.New(slog.DiscardHandler)).describe().Unconfirmed; got != want {
+			t.Errorf("%s: nobody confirms: %v", text, got)
+		}
+	}
+}
+
 func TestEngineIDOfTheBoxIsItsHostNameUnlessConfigured(t *testing.T) {
 	for configured, want := range map[string]string{"": "0x80001f8804" + "626f78", `engine_id = "8000000001"`: "0x8000000001"} {
 		c := must[config.Config](t)(config.Parse([]byte(`hostname = "box"

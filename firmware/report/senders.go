@@ -95,3 +95,5 @@ type unable struct{ err error }
 func (u unable) Send(context.Context, letter.Message, reach.Note) error { return u.err }
 
 func (u unable) Target() string { return "nowhere: " + u.err.Error() }
+
+func (u unable) Confirms() bool { return true } // that nothing is sent

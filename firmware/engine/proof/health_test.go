@@ -191,6 +191,8 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 	quiet := api.Reporter{Name: "mail"}
 	sent := api.Reporter{Name: "syslog", Target: "log.example.com", DeliveredAt: now}
 	tested := api.Reporter{Name: "mail", TestedAt: now}
+	blind := api.Reporter{Name: "syslog", Target: "log.example.com over udp", DeliveredAt: now, Unconfirmed: true}
+	blindTrap := api.Reporter{Name: "snmp", TestedAt: now, Unconfirmed: true}
 	stuck := api.Reporter{Name: "mail", DeliveredAt: now.Add(-time.Hour), Waiting: 2, Since: now, Trouble: &api.Failure{Stage: api.StageDNS, What: "nobody knows mail.example.com", Do: "Correct the name"}}
 	for _, tt := range []struct {
 		what    string
@@ -208,6 +210,12 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 		{"nothing gets through", Reports{Configured: 1, Reporters: []api.Reporter{stuck}}, api.Fail, "DNS: nobody knows mail.example.com"},
 		{"one of two gets through", Reports{Configured: 2, Reporters: []api.Reporter{stuck, sent}}, api.Pass, "mail has not got through"},
 		{"one is stuck, one has sent nothing", Reports{Configured: 2, Reporters: []api.Reporter{stuck, quiet}}, api.UnseenYet, "mail has not got through"},
+		{"sent over UDP", Reports{Configured: 1, Reporters: []api.Reporter{blind}}, api.UnseenHere,
+			"to log.example.com over udp, and over UDP nobody says whether it arrived; do: look for it there, or have it confirmed by transport = \"tcp\" in [report.syslog]"},
+		{"a trap was sent", Reports{Configured: 1, Reporters: []api.Reporter{blindTrap}}, api.UnseenHere, "have it confirmed by inform = true in [report.snmp]"},
+		{"sent over UDP, and by mail", Reports{Configured: 2, Reporters: []api.Reporter{blind, tested}}, api.Pass, "over UDP nobody says whether it arrived"},
+		{"sent over UDP, and mail is stuck", Reports{Configured: 2, Reporters: []api.Reporter{blind, stuck}}, api.UnseenHere, "mail has not got through"},
+		{"sent over UDP, and not by mail yet", Reports{Configured: 2, Reporters: []api.Reporter{blind, quiet}}, api.UnseenYet, "do: spoolctl report test mail"},
 		{"metrics alone", Reports{Metrics: true}, api.UnseenYet, "tells nobody by itself"},
 		{"metrics, and reportd is dead", Reports{Metrics: true, Silent: errors.New("refused")}, api.Fail, "reportd does not answer"},
 	} {

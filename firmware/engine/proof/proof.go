@@ -71,6 +71,7 @@ type finding struct {
 	wrong   []string // why it fails, and what to do
 	missing []string // what was not seen yet, and what to do to see it
 	seen    []string // what shows it
+	hidden  []string // what would show it and can't be seen from here, and what to do
 	remarks []string // what to know beside
 }
 
@@ -86,6 +87,10 @@ func (f *finding) shows(format string, args ...any) {
 	f.seen = append(f.seen, fmt.Sprintf(format, args...))
 }
 
+func (f *finding) hides(format string, args ...any) {
+	f.hidden = append(f.hidden, fmt.Sprintf(format, args...))
+}
+
 func (f *finding) notes(format string, args ...any) {
 	f.remarks = append(f.remarks, fmt.Sprintf(format, args...))
 }
@@ -94,11 +99,15 @@ func (f *finding) notes(format string, args ...any) {
 // seen there is no pass.
 func (f *finding) item(s sentence) api.ProofItem {
 	item := api.ProofItem{ID: s.id, Section: s.section, Sentence: s.words, Verdict: api.Pass,
-		Evidence: slices.Concat([]string{}, f.wrong, f.missing, f.seen, f.remarks)}
+		Evidence: slices.Concat([]string{}, f.wrong, f.missing, f.seen, f.hidden, f.remarks)}
 	switch {
 	case len(f.wrong) > 0:
 		item.Verdict = api.Fail
-	case len(f.missing) > 0 || len(f.seen) == 0:
+	case len(f.missing) > 0:
+		item.Verdict = api.UnseenYet
+	case len(f.seen) == 0 && len(f.hidden) > 0:
+		item.Verdict = api.UnseenHere
+	case len(f.seen) == 0:
 		item.Verdict = api.UnseenYet
 	}
 	return item

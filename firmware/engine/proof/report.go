@@ -19,6 +19,8 @@ type Reports struct {
 
 // Judge needs a reporter that brought a message to its receiver, or a test message.
 // One that is in trouble while another one delivers is a remark: people are told.
+// What was sent and is confirmed by nobody is no evidence: it leaves the box in the
+// same way when the receiver's machine is not there.
 func (r Reports) Judge() api.ProofItem {
 	var f finding
 	switch {
@@ -48,6 +50,9 @@ func (r Reports) reporters(f *finding) {
 				one.Name, clock(one.Since), count(one.Waiting, "report"), one.Trouble.Stage, one.Trouble.What, one.Trouble.Do))
 		case lastly.IsZero():
 			unproved = append(unproved, fmt.Sprintf("%s has sent nothing since reportd began; do: spoolctl report test %s", one.Name, one.Name))
+		case one.Unconfirmed:
+			f.hides("%s sent its last message at %s, to %s, and over UDP nobody says whether it arrived; do: look for it there, or have it confirmed by %s",
+				one.Name, clock(lastly), cmp.Or(one.Target, "its receiver"), confirmed[one.Name])
 		default:
 			f.shows("%s sent its last message at %s, to %s", one.Name, clock(lastly), cmp.Or(one.Target, "its receiver"))
 		}
@@ -58,9 +63,17 @@ func (r Reports) reporters(f *finding) {
 	case len(unproved) > 0:
 		f.missing = append(f.missing, unproved...)
 		f.remarks = append(f.remarks, troubles...)
+	case len(f.hidden) > 0:
+		f.remarks = append(f.remarks, troubles...)
 	default:
 		f.wrong = append(f.wrong, troubles...)
 	}
+}
+
+// confirmed is how a reporter that goes unconfirmed is configured otherwise.
+var confirmed = map[string]string{
+	"syslog": `transport = "tcp" in [report.syslog]`,
+	"snmp":   `inform = true in [report.snmp]`,
 }
 
 func later(a, b time.Time) time.Time {

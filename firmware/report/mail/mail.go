@@ -35,6 +35,9 @@ func (s *Sender) Target() string {
 	return fmt.Sprintf("%s by %s", strings.Join(s.config.To, ", "), s.server)
 }
 
+// Confirms is true: the server takes a message or does not.
+func (s *Sender) Confirms() bool { return true }
+
 // Send hands one message to the mail server. A recipient that is refused does not
 // keep the others from getting it.
 func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) error {

@@ -64,6 +64,9 @@ func (s *Sender) Target() string {
 	return text
 }
 
+// Confirms is whether the station says that it has a message.
+func (s *Sender) Confirms() bool { return s.config.Inform }
+
 const (
 	answerTime = 1500 * time.Millisecond // of a station to an inform
 	repeats    = 2                       // of one that was not answered

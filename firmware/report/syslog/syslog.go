@@ -41,10 +41,13 @@ func New(c config.Syslog) *Sender {
 // Target is where it goes.
 func (s *Sender) Target() string { return s.server.String() + " over " + s.config.Transport }
 
+// Confirms is whether the server, or its machine, says that it has a message.
+func (s *Sender) Confirms() bool { return s.config.Transport != "udp" }
+
 // Send brings one message to the server.
 func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) error {
 	text := format(m)
-	if s.config.Transport == "udp" {
+	if !s.Confirms() {
 		return s.datagram(ctx, text, note)
 	}
 	conn, err := s.server.Dial(ctx, "tcp", note)

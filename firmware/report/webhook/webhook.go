@@ -61,6 +61,9 @@ func New(c config.Webhook, address, secret string, now func() time.Time) (*Sende
 // Target is where it goes: the server alone, as who has the whole address can post.
 func (s *Sender) Target() string { return s.server.String() + ", in the form of " + s.config.Format }
 
+// Confirms is true: the server answers each post.
+func (s *Sender) Confirms() bool { return true }
+
 // Send posts one message.
 func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) error {
 	body, err := render(s.config.Format, m)
