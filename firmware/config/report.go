@@ -148,7 +148,7 @@ func readWebhook(s *section) Webhook {
 		Updates: s.flag("updates"),
 		Trust:   readTrust(s, true),
 	}
-	if w.URL.Sealed() {
+	if w.URL.Sealed() || s.wrong("url") {
 		return w // its words can be seen with the key of the box only
 	}
 	u, err := url.Parse(string(w.URL))

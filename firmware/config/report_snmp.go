@@ -58,7 +58,7 @@ func readSNMP(s *section) SNMP {
 		key   string
 		value secret.Text
 	}{{"auth_password", n.AuthPassword}, {"privacy_password", n.PrivacyPassword}} {
-		if !p.value.Sealed() && len(p.value) < shortestPassword {
+		if !p.value.Sealed() && !s.wrong(p.key) && len(p.value) < shortestPassword {
 			s.add(s.key(p.key), fmt.Sprintf("the password is missing, or shorter than %d characters", shortestPassword), "version 3 is used signed and encrypted; RFC 3414, 11.2 wants a password of 8 characters or more",
 				"Write the one that the station has for the user")
 		}

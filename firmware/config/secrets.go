@@ -26,7 +26,9 @@ func (s *section) secret(name string) secret.Text {
 	const do = "Type it in again; config apply encrypts it"
 	if !t.Whole() {
 		s.add(s.key(name), "this is no encrypted password", "what config apply writes after sealed-1: is longer, and was cut or changed", do)
-	} else if _, err := s.box.Open(t); err != nil && !s.box.IsZero() {
+	} else if text, err := s.box.Open(t); err == nil && text != "" && strings.TrimSpace(text) == "" {
+		s.add(s.key(name), "there are only blanks in it", "nobody has such a password: who typed them meant to write it later", "Write the right one")
+	} else if err != nil && !s.box.IsZero() {
 		s.add(s.key(name), "this password was encrypted by another box, or is damaged", "a box opens what its own key encrypted, and has another key after a factory reset", do)
 	}
 	return t

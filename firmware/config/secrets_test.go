@@ -2,11 +2,14 @@ package config
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,6 +47,34 @@ func opened(t testing.TB, text []byte, key secret.Key) Config {
 	}
 	c.Plain = nil // which of them were sealed
 	return c
+}
+
+// Nobody has a password of blanks: who typed them meant to fill it in later. Also those
+// that are encrypted already are told, where the key is at hand.
+func TestSecretOfBlanksIsRefused(t *testing.T) {
+	key := newKey(t)
+	const group = "[[group]]\nvirtual_address = \"192.0.2.10\"\nnode = [{ address = \"192.0.2.11\" }]\n"
+	for text, where := range map[string]string{
+		"[group.services]\naccount = \"a\"\npassword = %s\n":                                                                          "group[1].services.password",
+		"[report.mail]\nserver = \"192.0.2.25\"\nuser = \"a\"\npassword = %s\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\n":   "report.mail.password",
+		"[report.snmp]\nserver = \"192.0.2.9\"\ncommunity = %s\n":                                                                     "report.snmp.community",
+		"[report.snmp]\nserver = \"192.0.2.9\"\nversion = \"3\"\nuser = \"u\"\nauth_password = %s\nprivacy_password = \"12345678\"\n": "report.snmp.auth_password",
+		"[report.webhook]\nurl = \"https://hooks.example.com/x\"\nsecret = %s\n":                                                      "report.webhook.secret",
+		"[report.webhook]\nurl = %s\n":   "report.webhook.url",
+		"[report.metrics]\ntoken = %s\n": "report.metrics.token",
+	} {
+		blanks := " \t                    "
+		for what, value := range map[string]string{"typed": blanks, "encrypted": string(key.Seal(blanks))} {
+			_, err := Check(fmt.Appendf(nil, group+text, strconv.Quote(value)), Required(), key)
+			var found Problems
+			if !errors.As(err, &found) || len(found) != 1 || found[0].Key != where || found[0].What != "there are only blanks in it" || found[0].Do == "" {
+				t.Errorf("%s, %s: %v", where, what, err)
+			}
+		}
+		if _, err := Check(fmt.Appendf(nil, group+text, strconv.Quote(string(key.Seal(blanks)))), Required(), secret.Key{}); err != nil {
+			t.Errorf("%s, without the key: %v", where, err)
+		}
+	}
 }
 
 func TestSealingHidesEveryPasswordAndChangesNothingElse(t *testing.T) {
