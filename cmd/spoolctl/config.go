@@ -32,7 +32,11 @@ func (c *call) readConfig(name string) ([]byte, config.Config, error) {
 	if err != nil {
 		return nil, config.Config{}, err
 	}
-	parsed, err := config.Check(text, config.Required(), c.boxKey())
+	key, err := c.boxKey()
+	if err != nil {
+		return nil, config.Config{}, err
+	}
+	parsed, err := config.Check(text, config.Required(), key)
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		return text, parsed, err
@@ -100,18 +104,31 @@ func (c *call) seal(text []byte) ([]byte, error) {
 // sealBefore is seal for what was in place, which may be wrong or without a key: it
 // is kept all the same, and a password that can't be encrypted is not. What is not
 // even TOML can't be searched for passwords, and is not kept.
-func (c *call) sealBefore(text []byte) ([]byte, bool) {
-	sealed, err := config.Seal(text, config.Required(), c.boxKey())
+func sealBefore(text []byte, key secret.Key) ([]byte, bool) {
+	sealed, err := config.Seal(text, config.Required(), key)
 	return sealed, err == nil
 }
 
-// boxKey is the key of the box, or none.
-func (c *call) boxKey() secret.Key {
+// boxKey is the key of the box, or none where it is not at hand: on another machine,
+// or for who may not read it. One that was named is meant to be used.
+func (c *call) boxKey() (secret.Key, error) {
 	key, err := secret.ReadKey(c.key)
-	if err != nil {
-		return secret.Key{}
+	switch {
+	case err == nil:
+		return key, nil
+	case c.named:
+		why := err.Error()
+		if errors.Is(err, os.ErrNotExist) {
+			why = "there is no such file"
+		} else if errors.Is(err, secret.ErrNoKey) {
+			why = "it " + secret.ErrNoKey.Error()
+		}
+		return key, fmt.Errorf("%s can't be used as the key of the box: %s. Name the file in which the box has its key, %s there, or leave -key out: where no key is at hand, encrypted passwords are looked at by their form only",
+			c.key, why, secret.DefaultPath)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return secret.Key{}, nil
 	}
-	return key
+	return key, err
 }
 
 // applyConfig puts a right configuration in place, keeps the one before beside
@@ -169,11 +186,15 @@ func (c *call) replace(text []byte) error {
 	write := func(path string, text []byte) error {
 		return renameio.WriteFile(path, text, 0o644, renameio.WithTempDir(filepath.Dir(path)))
 	}
+	key, err := c.boxKey()
+	if err != nil {
+		return err
+	}
 	before, err := os.ReadFile(c.to)
 	switch {
 	case err == nil:
-		sealed, whole := c.sealBefore(before)
-		if whole && bytes.Equal(sealed, before) && config.Same(before, text, config.Required(), c.boxKey()) {
+		sealed, whole := sealBefore(before, key)
+		if whole && bytes.Equal(sealed, before) && config.Same(before, text, config.Required(), key) {
 			return nil
 		}
 		if whole {

@@ -98,7 +98,11 @@ func TestApplyEncryptsPasswordsHereAndInTheOneBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &balancer{}
-		status, _, errs := b.ask(t, "config", "apply", file, "-to", to, "-netd", b.listen(t), "-reportd", b.listen(t), "-key", key)
+		args := []string{"config", "apply", file, "-to", to, "-netd", b.listen(t), "-reportd", b.listen(t)}
+		if _, err := os.Stat(key); err == nil {
+			args = append(args, "-key", key)
+		}
+		status, _, errs := b.ask(t, args...)
 		return status, errs
 	}
 	if status, errs := apply(rightConfig); status != exitOK {
@@ -169,17 +173,20 @@ func TestPasswordThatThisBoxDidNotEncryptIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		password, key, want string
 	}{
-		{"sealed-1:garbage", filepath.Join(dir, "none"), "this is no encrypted password"},
+		{"sealed-1:garbage", "", "this is no encrypted password"},
 		{"sealed-1:garbage", own, "this is no encrypted password"},
 		{string(k.Seal("hidden")), own, "this password was encrypted by another box, or is damaged"},
 		{string(k.Seal("hidden")), other, ""},
-		{string(k.Seal("hidden")), filepath.Join(dir, "none"), ""},
+		{string(k.Seal("hidden")), "", ""},
 	} {
 		if err := os.WriteFile(file, []byte(rightConfig+"[group.services]\naccount = \"a\"\npassword = \""+c.password+"\"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		want := map[bool]int{true: exitOK, false: exitFailed}[c.want == ""]
-		for _, args := range [][]string{{"check", file, "-key", c.key}, {"apply", file, "-key", c.key, "-to", to, "-netd", "", "-reportd", ""}} {
+		for _, args := range [][]string{{"check", file}, {"apply", file, "-to", to, "-netd", "", "-reportd", ""}} {
+			if c.key != "" {
+				args = append(args, "-key", c.key)
+			}
 			if c.want == "" && args[0] == "apply" {
 				continue
 			}
@@ -192,5 +199,33 @@ func TestPasswordThatThisBoxDidNotEncryptIsRefused(t *testing.T) {
 				t.Error("it is in place")
 			}
 		}
+	}
+}
+
+// A key that was named and is none would leave passwords unchecked, and nobody knew.
+func TestKeyThatWasNamedAndCannotBeUsedIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	file, to := filepath.Join(dir, "new.toml"), filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(file, []byte(rightConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for key, why := range map[string]string{filepath.Join(dir, "none"): "there is no such file", file: "it is no key of a box", dir: "is a directory"} {
+		for _, args := range [][]string{{"check", file, "-key", key}, {"apply", file, "-key", key, "-to", to, "-netd", "", "-reportd", ""}} {
+			b := &balancer{}
+			status, out, errs := b.ask(t, append([]string{"config"}, args...)...)
+			if status != exitFailed || out != "" || !strings.Contains(errs, key+" can't be used as the key of the box: ") || !strings.Contains(errs, why) || !strings.Contains(errs, "leave -key out") || len(b.asked) > 0 {
+				t.Errorf("%s with %s: exit %d, %s%s; asked %q", args[0], key, status, out, errs, b.asked)
+			}
+			if _, err := os.Stat(to); err == nil {
+				t.Error("it is in place")
+			}
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != rightConfig {
+		t.Errorf("a file that is no key was changed to %q (%v)", text, err)
+	}
+	b := &balancer{}
+	if status, _, errs := b.ask(t, "config", "check", file, "-key", secret.DefaultPath); status != exitFailed || !strings.Contains(errs, "there is no such file") {
+		t.Errorf("the usual one, named: exit %d, %s", status, errs)
 	}
 }

@@ -32,6 +32,7 @@ type call struct {
 	netd    string    // socket of netd
 	reportd string    // socket of the reporters
 	key     string    // file with the key of the box
+	named   bool      // the key was, and is not looked for in its usual place
 	in      io.Reader // of a file named "-"
 }
 
@@ -129,6 +130,7 @@ func parse(args []string, c *call, socket *string) (words []string, err error) {
 		if err := fs.Parse(args); err != nil {
 			return nil, err
 		}
+		fs.Visit(func(f *flag.Flag) { c.named = c.named || f.Name == "key" })
 		if args = fs.Args(); len(args) > 0 {
 			words, args = append(words, args[0]), args[1:]
 		}
@@ -155,7 +157,7 @@ func choose(words []string, c *call) (command, error) {
 			}
 		}
 		for flagName, set := range map[string]bool{"force": c.force, "follow": c.follow, "group": c.group != "", "to": c.to != defaultConfig, "netd": c.netd != defaultNetd,
-			"reportd": c.reportd != defaultReportd, "key": c.key != secret.DefaultPath} {
+			"reportd": c.reportd != defaultReportd, "key": c.named} {
 			if set && !slices.Contains(cmd.flags, flagName) {
 				return command{}, fmt.Errorf("%s has no -%s", cmd.name, flagName)
 			}

@@ -71,6 +71,9 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // ErrWrongKey is returned for a text that another box sealed, or that was damaged.
 var ErrWrongKey = errors.New("was encrypted by another box, or is damaged: type the password in again")
 
+// ErrNoKey is returned for a file that is no key.
+var ErrNoKey = errors.New("is no key of a box")
+
 // Key is a box's own key. The zero Key opens only what is not
 // sealed, and seals so that nobody opens it.
 type Key struct{ gcm cipher.AEAD }
@@ -109,7 +112,7 @@ func MakeKey(path string) (Key, error) {
 
 func newKey(path string, b []byte) (Key, error) {
 	if len(b) != keySize {
-		return Key{}, fmt.Errorf("key of the box: %s has %d bytes and not %d: remove it for a new one, and type the passwords in again", path, len(b), keySize)
+		return Key{}, fmt.Errorf("key of the box: %s %w, it has %d bytes and not %d: remove it for a new one, and type the passwords in again", path, ErrNoKey, len(b), keySize)
 	}
 	block, err := aes.NewCipher(b)
 	if err != nil {
