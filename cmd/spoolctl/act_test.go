@@ -55,6 +55,7 @@ func TestWrongWordsGetAClearError(t *testing.T) {
 		"probes A":                {exitFailed, `"A" is a node of several groups. Say which: print/A, scan/A`},
 		"forget printer":          {exitUsage, `"printer" is no address of an MFD. Write it like 192.0.2.77`},
 		"forget 198.18.1.99":      {exitFailed, "198.18.1.99 is not bound; it gets a node at its next connection"},
+		"mfd 198.18.0.10":         {exitFailed, "198.18.0.10 is the virtual address of group print, not an MFD. Ask for the address of an MFD"},
 		"forget 198.18.1.21":      {exitFailed, "198.18.1.21 is bound in several groups. Say which with -group NAME"},
 		"move 198.18.1.20 scan/A": {exitFailed, "198.18.1.20 is bound in group print, and scan/A is in another"},
 		"drain B stop":            {exitFailed, "or ask for it by force (spoolctl drain B stop -force)"},

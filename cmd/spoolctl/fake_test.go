@@ -135,6 +135,9 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	give("GET /v1/names/198.18.1.20", api.NameCheck{Address: netip.MustParseAddr("198.18.1.20"), Resolver: "198.18.0.53", Reverse: []string{"mfd20.example.com"},
 		Forward: []netip.Addr{netip.MustParseAddr("198.18.1.20")}})
 	give("GET /v1/mfds/198.18.1.99", api.MFD{Address: netip.MustParseAddr("198.18.1.99")})
+	mux.HandleFunc("GET /v1/mfds/198.18.0.10", func(w http.ResponseWriter, _ *http.Request) {
+		wire.Answer(w, nil, &api.Error{Status: http.StatusNotFound, What: "198.18.0.10 is the virtual address of group print, not an MFD", Do: "Ask for the address of an MFD"})
+	})
 	give("GET /v1/groups/print/nodes/B/flights", flown())
 	mux.HandleFunc("GET /v1/groups/print/nodes/B/pcap", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "packets of B") })
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {

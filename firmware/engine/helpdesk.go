@@ -124,8 +124,29 @@ func (e *Engine) serveMFD(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		return e.aboutMFD(a, open), nil
+		m := e.aboutMFD(a, open)
+		if len(m.Bound)+len(m.Open)+len(m.Transfers)+len(m.Moves) == 0 {
+			if err := e.noMFD(a); err != nil {
+				return nil, err
+			}
+		}
+		return m, nil
 	})
+}
+
+// noMFD says what an address is of which no MFD is known; nil where it may be one's.
+// A node may be bound as MFDs are, when it talks to a virtual address itself.
+func (e *Engine) noMFD(a netip.Addr) error {
+	what, do := "", "Ask for the address of an MFD; spoolctl who lists those that are bound"
+	if g := e.byVIP[a]; g != nil {
+		what = fmt.Sprintf("%s is the virtual address of group %s, not an MFD", a, g.Name)
+	} else if m := e.at(a); m != nil {
+		what = fmt.Sprintf("%s is node %s of group %s, not an MFD", a, m.Name, m.group.Name)
+		do += fmt.Sprintf(", and spoolctl who %s/%s those on this node", m.group.Name, m.Name)
+	} else {
+		return nil
+	}
+	return &api.Error{Status: http.StatusNotFound, What: what, Do: do}
 }
 
 // mfdAddress is the MFD that the path names.

@@ -192,6 +192,11 @@ func (e *Engine) clients(query string) ([]api.BoundClient, error) {
 			}
 		}
 	}
+	if len(out) == 0 && prefix.IsSingleIP() {
+		if err := e.noMFD(prefix.Addr()); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
 }
 
@@ -201,6 +206,7 @@ func (e *Engine) parseQuery(query string) (netip.Prefix, []balance.NodeID, error
 		return netip.Prefix{}, nil, nil
 	}
 	if a, err := netip.ParseAddr(query); err == nil {
+		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil, nil
 	}
 	if p, err := netip.ParsePrefix(query); err == nil {

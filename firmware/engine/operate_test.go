@@ -203,6 +203,8 @@ func TestWrongWordsGetTheRightOnes(t *testing.T) {
 	_, noNode := b.find("print", "Z")
 	_, noGroup := b.find("scan", "A")
 	_, noQuery := b.clients("printer-7")
+	_, noMFD := b.clients("198.18.0.10")
+	_, node := b.clients("198.18.0.12")
 	_, noGroupQuery := b.clients("scan/A")
 	_, noVerb := b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: "softly", Force: true})
 	for err, want := range map[error]string{
@@ -210,11 +212,22 @@ func TestWrongWordsGetTheRightOnes(t *testing.T) {
 		noGroup:      `there is no group "scan". The groups are print`,
 		noQuery:      `"printer-7" is no address, no network and no node`,
 		noGroupQuery: `"scan/A" is no address, no network and no node. Ask for an MFD like 192.0.2.77, a network like 192.0.2.0/24, or the name of a node like A or print/A`,
+		noMFD:        `198.18.0.10 is the virtual address of group print, not an MFD. Ask for the address of an MFD; spoolctl who lists those that are bound`,
+		node:         `198.18.0.12 is node B of group print, not an MFD. Ask for the address of an MFD; spoolctl who lists those that are bound, and spoolctl who print/B those on this node`,
 		noVerb:       `"softly" is no way to drain; use gently, move or stop`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+func TestNodeThatCallsItsOwnVirtualAddressIsFoundAsMFDsAre(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(netip.MustParseAddr("198.18.0.12"), "198.18.0.11")
+	if found, err := b.clients("198.18.0.12"); err != nil || len(found) != 1 {
+		t.Errorf("%+v %v", found, err)
 	}
 }
 

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +38,7 @@ func (f fakeTracker) Run(ctx context.Context, handle func(dataplane.Batch)) erro
 // All that comes in at once meets in the loop; run with -race.
 func TestPeopleProbesAndConnectionsMeetInOneLoop(t *testing.T) {
 	b := newBox(t, twoNodes)
+	b.opts.EachConnection = func(func(dataplane.Connection)) error { return nil }
 	now := time.Now
 	b.opts.Now = now
 	b.schedule = health.NewSchedule(func(context.Context, netip.AddrPort) api.Probe {
@@ -112,6 +115,12 @@ func TestPeopleProbesAndConnectionsMeetInOneLoop(t *testing.T) {
 		return r.Event.Kind == event.NodeService && r.Event.Node == "B"
 	}) {
 		t.Errorf("the order was answered before its event was kept (%v)", err)
+	}
+	for address, what := range map[string]string{"198.18.0.10": "is the virtual address of group print", "198.18.0.12": "is node B of group print"} {
+		var refused *api.Error
+		if _, err := client.MFD(ctx, netip.MustParseAddr(address)); !errors.As(err, &refused) || refused.Status != 404 || !strings.Contains(refused.What, what) {
+			t.Errorf("asked for as an MFD, %s: %v", address, err)
+		}
 	}
 	cancel()
 	parts.Wait()

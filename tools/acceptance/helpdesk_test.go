@@ -2,6 +2,9 @@ package acceptance
 
 import (
 	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +49,12 @@ func TestHelpDeskKnowsOneMFD(t *testing.T) {
 			i := 0
 			if before[0] == "B" {
 				i = 1
+			}
+			for _, words := range []string{"mfd", "forget"} {
+				out, err := exec.Command(program("spoolctl"), "-socket", filepath.Join(p.box.Dir, "balancerd.sock"), words, "198.18.0.10").CombinedOutput()
+				if err == nil || !strings.Contains(string(out), "198.18.0.10 is the virtual address of group print, not an MFD") {
+					t.Errorf("spoolctl %s with the virtual address: %v\n%s", words, err, out)
+				}
 			}
 			rehearsed, err := p.box.Rehearse(t.Context(), "print", before[0])
 			p.must(err)
