@@ -14,6 +14,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/config"
+	"spoolgate/firmware/phrase"
 	"spoolgate/firmware/secret"
 )
 
@@ -48,7 +49,7 @@ func (c *call) readConfig(name string) ([]byte, config.Config, error) {
 	} else {
 		fmt.Fprintln(c.out, problems.Error())
 	}
-	return nil, parsed, printed{fmt.Errorf("%s: %s; a box would go on with the configuration that it has", name, plural(len(problems), "problem"))}
+	return nil, parsed, printed{fmt.Errorf("%s: %s; a box would go on with the configuration that it has", name, phrase.Count(len(problems), "problem"))}
 }
 
 func (c *call) readAll(name string) ([]byte, error) {
@@ -80,7 +81,7 @@ func checkConfig(_ context.Context, c *call) error {
 	for _, g := range parsed.Groups {
 		nodes += len(g.Nodes)
 	}
-	fmt.Fprintf(c.out, "%s is right: %s, %s.\n", c.args[0], plural(len(parsed.Groups), "group"), plural(nodes, "node"))
+	fmt.Fprintf(c.out, "%s is right: %s, %s.\n", c.args[0], phrase.Count(len(parsed.Groups), "group"), phrase.Count(nodes, "node"))
 	return nil
 }
 

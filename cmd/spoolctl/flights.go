@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 func flights(ctx context.Context, c *call) error {
@@ -39,7 +40,7 @@ func flights(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "%s repeated its SYN-ACK %s after our RST since the balancer started.\n", all.Node, plural(int(all.Repeats), "time"))
+	fmt.Fprintf(c.out, "%s repeated its SYN-ACK %s after our RST since the balancer started.\n", all.Node, phrase.Count(int(all.Repeats), "time"))
 	return nil
 }
 

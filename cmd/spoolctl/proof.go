@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 	"spoolgate/firmware/report/letter"
 )
 
@@ -33,9 +34,9 @@ func proof(ctx context.Context, c *call) error {
 	}
 	switch {
 	case by[api.Fail] > 0:
-		return printed{fmt.Errorf("%s of the requirement not met", plural(by[api.Fail], "sentence"))}
+		return printed{fmt.Errorf("%s of the requirement not met", phrase.Count(by[api.Fail], "sentence"))}
 	case by[api.UnseenYet] > 0:
-		return printed{fmt.Errorf("%s of the requirement not seen: %w", plural(by[api.UnseenYet], "sentence"), errUnseen)}
+		return printed{fmt.Errorf("%s of the requirement not seen: %w", phrase.Count(by[api.UnseenYet], "sentence"), errUnseen)}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
+	"spoolgate/firmware/phrase"
 	"spoolgate/firmware/report/mib"
 )
 
@@ -46,7 +47,7 @@ func listReporters(ctx context.Context, c *call) error {
 		if r.Trouble == nil {
 			continue
 		}
-		fmt.Fprintf(c.out, "\n%s: stopped at %s, for %s, %s", r.Name, r.Trouble.Stage, ago(now, r.Since), plural(r.Tries, "try"))
+		fmt.Fprintf(c.out, "\n%s: stopped at %s, for %s, %s", r.Name, r.Trouble.Stage, ago(now, r.Since), phrase.Count(r.Tries, "try"))
 		if wait := r.NextTry.Sub(now); wait > 0 {
 			fmt.Fprintf(c.out, ", next in %s", wait.Round(time.Second))
 		}

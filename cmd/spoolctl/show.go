@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 func (c *call) printJSON(v any) error {
@@ -49,7 +50,7 @@ func status(ctx context.Context, c *call) error {
 	}
 	for _, g := range s.Groups {
 		fmt.Fprintf(c.out, "\n%s %s, %s, window %s, ports %s: %s, %s\n", g.Name, g.VirtualAddress, g.Mode,
-			time.Duration(g.Affinity), strings.Join(g.Ports, " "), plural(g.Clients, "bound MFD"), plural(g.Connections, "open connection"))
+			time.Duration(g.Affinity), strings.Join(g.Ports, " "), phrase.Count(g.Clients, "bound MFD"), phrase.Count(g.Connections, "open connection"))
 		err := c.table(func(w io.Writer) {
 			fmt.Fprint(w, "NODE\tADDRESS\tHEALTH\tSERVICE\tFOR\tMFDS\tOPEN\tREASON\n")
 			for _, n := range g.Nodes {
@@ -195,14 +196,4 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if stem, ends := strings.CutSuffix(noun, "ry"); ends {
-		return fmt.Sprintf("%d %sries", n, stem)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -145,7 +145,7 @@ func (g *Group) leftBecause(a netip.Addr, c *client, now time.Time) Cause {
 	case old == nil || !old.serves() || g.at(old.back)+moment(windowSlack) > c.lastSeen:
 		// Also when the node is back: while it was away the kernel forgot
 		// whoever called, and told nobody if no other node served either.
-		if old != nil && old.takenOut {
+		if old == nil || old.takenOut {
 			return TakenOut
 		}
 		return NodeLeft

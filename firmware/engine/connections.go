@@ -4,6 +4,7 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/phrase"
 )
 
 // connections counts what the kernel tells of connections, and reports whether some of
@@ -79,7 +80,7 @@ func (e *Engine) resync(b dataplane.Batch) {
 	}
 	if e.started {
 		e.tell(event.Event{Kind: event.Resynchronised, Severity: event.Notice,
-			Text: "connection events came faster than they could be read; " + count(len(b.Events), "open connection") + " counted anew, no binding is lost"})
+			Text: "connection events came faster than they could be read; " + phrase.Count(len(b.Events), "open connection") + " counted anew, no binding is lost"})
 	}
 	e.started = true
 }

@@ -13,6 +13,7 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/phrase"
 )
 
 // shown is how many transfers and moves of one MFD are told.
@@ -98,8 +99,8 @@ func (e *Engine) rehearse(m *member) (api.Rehearsal, error) {
 			holds = append(holds, fmt.Sprintf("%s would hold %d", other.Name, n))
 		}
 	}
-	out.Text = fmt.Sprintf("if %s goes now: %s, %s, %s", m.Name, does(r.Moves, "MFD", "moves", "move"),
-		does(r.Cut, "open connection", "is reset", "are reset"), strings.Join(holds, ", "))
+	out.Text = fmt.Sprintf("if %s goes now: %s, %s, %s", m.Name, phrase.Does(r.Moves, "MFD", "moves", "move"),
+		phrase.Does(r.Cut, "open connection", "is reset", "are reset"), strings.Join(holds, ", "))
 	if !r.Serves {
 		out.Text = fmt.Sprintf("if %s goes now nobody can print: no other node of group %s takes MFDs", m.Name, m.group.Name)
 	}

@@ -8,6 +8,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/phrase"
 )
 
 // remembered turns what the journal knows into bindings of the nodes that are
@@ -155,7 +156,7 @@ func (e *Engine) refresh(renew []dataplane.Binding, whose string) []dataplane.Bi
 	renewed, err := e.opts.Kernel.Refresh(renew)
 	if err != nil {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert, Once: true,
-			Text: fmt.Sprintf("the windows of %s %s could not be renewed: %v", count(len(renew), "MFD"), whose, err)})
+			Text: fmt.Sprintf("the windows of %s %s could not be renewed: %v", phrase.Count(len(renew), "MFD"), whose, err)})
 	}
 	return renewed
 }

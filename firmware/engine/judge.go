@@ -9,6 +9,7 @@ import (
 	"spoolgate/firmware/engine/proof"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/phrase"
 )
 
 // probed takes the result of a probe.
@@ -135,8 +136,8 @@ func (e *Engine) tellMoves() {
 		why := balance.Why{Cause: k.cause, From: k.from}.Text(e.name)
 		ev := event.Event{Kind: event.ClientMoved, Severity: event.Notice, Group: k.group.Name, Node: e.name(k.to), Count: n,
 			Moves: &api.Moves{MFDs: mfds, From: e.name(k.from), Cause: k.cause.String()},
-			Text:  fmt.Sprintf("%s now on %s: %s", count(n, "MFD"), e.name(k.to), why)}
-		if k.cause == balance.NodeLeft && !e.members[k.from].sentAway() {
+			Text:  fmt.Sprintf("%s now on %s: %s", phrase.Count(n, "MFD"), e.name(k.to), why)}
+		if k.cause == balance.NodeLeft {
 			ev.From = e.name(k.from)
 		}
 		if k.cause == balance.Unexplained {
@@ -146,17 +147,6 @@ func (e *Engine) tellMoves() {
 		e.tell(ev)
 	}
 	clear(e.moves)
-}
-
-// sentAway reports whether the MFDs of a node move because an operator said so, and not
-// because it failed before.
-func (m *member) sentAway() bool {
-	if m == nil {
-		return true // taken out of the configuration
-	}
-	verb, s := m.group.policy.Leaving(m.id), m.machine.Status()
-	failed := s.Health == api.Down && s.Since.Before(m.service().Since)
-	return (verb == api.MoveNow || verb == api.StopNow) && !failed
 }
 
 // name is the name of a node, also of one that is not configured any more.

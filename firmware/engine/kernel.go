@@ -11,6 +11,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/phrase"
 )
 
 // Kernel is the table that deals and forwards; *dataplane.Table is the real
@@ -214,7 +215,7 @@ func (e *Engine) cut(m *member) {
 			Text: "open connections to " + m.Name + " could not be cut; MFDs notice by their own time-outs: " + err.Error()})
 	case n > 0:
 		ev := event.Event{Kind: event.NodeCut, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Count: n,
-			Text: count(n, "open connection") + " to " + m.Name + " cut; the MFDs connect again, to a node that serves"}
+			Text: phrase.Count(n, "open connection") + " to " + m.Name + " cut; the MFDs connect again, to a node that serves"}
 		if m.dead {
 			ev.From = m.Name
 		}

@@ -10,6 +10,7 @@ import (
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/phrase"
 )
 
 // reload reads the configuration again and takes it over if it is another one than
@@ -60,7 +61,7 @@ func (e *Engine) reload() (api.Done, error) {
 	e.flights.Keep(nodes)
 	e.starts.follow(e.rules())
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
-		Text: fmt.Sprintf("configuration changed: %s, %s", count(len(e.groups), "group"), count(len(e.members), "node"))})
+		Text: fmt.Sprintf("configuration changed: %s, %s", phrase.Count(len(e.groups), "group"), phrase.Count(len(e.members), "node"))})
 	e.checkUpDelays()
 	for id, m := range before {
 		if e.members[id] == nil {
@@ -71,7 +72,7 @@ func (e *Engine) reload() (api.Done, error) {
 }
 
 func (e *Engine) balancing() string {
-	return fmt.Sprintf("balancing %s over %s", count(len(e.groups), "group"), count(len(e.members), "node"))
+	return fmt.Sprintf("balancing %s over %s", phrase.Count(len(e.groups), "group"), phrase.Count(len(e.members), "node"))
 }
 
 // configured reports whether there is a group, and a node in it if one is named.
@@ -100,19 +101,4 @@ func (e *Engine) inUse(wrong error) {
 		does = "there is no earlier one, so nobody is served"
 	}
 	e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning, Text: "the configuration is not used, and " + does + ": " + e.unused})
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// does is count with what these do, in the words for one and for several.
-func does(n int, noun, one, several string) string {
-	if n == 1 {
-		several = one
-	}
-	return count(n, noun) + " " + several
 }

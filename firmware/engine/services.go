@@ -8,6 +8,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/phrase"
 )
 
 // serviceWatch turns what init writes of the daemons into events.
@@ -67,7 +68,7 @@ func (w *serviceWatch) restarts(s api.Services) (out []event.Event) {
 		w.seen[d.Name] = d.Restarts
 		if d.Restarts > 0 && d.Restarts != was { // fewer than were told: the box was started anew
 			out = append(out, event.Event{Kind: event.ServiceRestarted, Severity: event.Warning, Program: d.Name, Count: d.Restarts,
-				Text: fmt.Sprintf("%s was restarted (%s since the box started): %s", d.Name, count(d.Restarts, "time"), d.LastExit)})
+				Text: fmt.Sprintf("%s was restarted (%s since the box started): %s", d.Name, phrase.Count(d.Restarts, "time"), d.LastExit)})
 		}
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/phrase"
 )
 
 // start takes over what there is: the kernel's table after a restart of the
@@ -92,7 +93,7 @@ func (e *Engine) start(before past) error {
 		from = "the journal"
 	}
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
-		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), count(len(bindings), "binding"), from)})
+		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), phrase.Count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
 	if wrong == nil {
 		e.report(e.book.Keep(e.configured, now)...)

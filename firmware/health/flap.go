@@ -3,6 +3,8 @@ package health
 import (
 	"fmt"
 	"time"
+
+	"spoolgate/firmware/phrase"
 )
 
 // A node that goes Down again soon after it came Up is held back longer each time:
@@ -64,7 +66,7 @@ func (m *Machine) heldBack() string {
 	if delay == m.rule.UpDelay {
 		return ""
 	}
-	fell := fmt.Sprintf("; it went Down %s since %s, ", times(m.flaps.times), clock(m.flaps.first))
+	fell := fmt.Sprintf("; it went Down %s since %s, ", phrase.Count(m.flaps.times, "time"), clock(m.flaps.first))
 	if m.flaps.needed {
 		return fell + "and is not held back for longer because no other node serves"
 	}

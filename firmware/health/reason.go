@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 // Status says how the node is, as of the last call of another method.
@@ -37,11 +38,11 @@ func (m *Machine) reason() string {
 			return fmt.Sprintf("port %d %s", worst.number, Words(worst.probe())) + m.aside()
 		case worst != nil && worst.misses > 0:
 			what, why := words(worst.probe())
-			return fmt.Sprintf("port %d %s %s in a row%s", worst.number, what, times(worst.misses), why)
+			return fmt.Sprintf("port %d %s %s in a row%s", worst.number, what, phrase.Count(worst.misses, "time"), why)
 		case worst != nil:
 			return worst.sentence()
 		case m.silentService() != nil:
-			return m.silentService().sentence() + ", " + times(m.silentService().misses) + " in a row"
+			return m.silentService().sentence() + ", " + phrase.Count(m.silentService().misses, "time") + " in a row"
 		}
 		return "was Down, and not every port has answered since"
 	case api.Checking:
@@ -115,13 +116,6 @@ func words(p api.Probe) (what, why string) {
 		why += " (" + p.Detail + ")"
 	}
 	return what, why
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "1 time"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 func clock(t time.Time) string { return t.Format(time.TimeOnly) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 // address is the one virtual address that the box holds.
@@ -60,7 +61,7 @@ func (g Group) used() api.ProofItem {
 		f.fails("%s", b)
 	}
 	if n := max(g.Seen.sessions().all, len(g.Open.addresses)); n > 0 {
-		f.shows("%s by %s since %s", count(n, "session")+" of MFDs", g.VirtualAddress, clock(g.Seen.Since))
+		f.shows("%s by %s since %s", phrase.Count(n, "session")+" of MFDs", g.VirtualAddress, clock(g.Seen.Since))
 	} else {
 		f.lacks("no MFD has come by %s since %s; %s", g.VirtualAddress, clock(g.Seen.Since), g.connect(5011))
 	}
@@ -78,10 +79,10 @@ func (g Group) unit() api.ProofItem {
 		}
 	}
 	if g.Bound > 0 {
-		f.shows("%s of group %s bound, each to one of its %s", count(g.Bound, "MFD"), g.Name, count(len(g.Nodes), "node"))
+		f.shows("%s of group %s bound, each to one of its %s", phrase.Count(g.Bound, "MFD"), g.Name, phrase.Count(len(g.Nodes), "node"))
 	} else {
 		f.lacks("no MFD is bound to a node of group %s; %s", g.Name, g.connect(5011))
 	}
-	f.notes("%d of %s take new MFDs now", serving, count(len(g.Nodes), "node"))
+	f.notes("%d of %s take new MFDs now", serving, phrase.Count(len(g.Nodes), "node"))
 	return f.item(s)
 }

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 // affinity needs MFDs that came again: one that came once shows nothing.
 func (g Group) affinity() api.ProofItem {
 	f := g.together()
 	if n := g.Seen.sessions().again; n > 0 {
-		f.shows("%s in which the MFD came again since %s, none to another node without a reason", count(n, "session"), clock(g.Seen.Since))
+		f.shows("%s in which the MFD came again since %s, none to another node without a reason", phrase.Count(n, "session"), clock(g.Seen.Since))
 	} else {
 		f.lacks("no MFD has come twice since %s; do: let an MFD connect again within %v", clock(g.Seen.Since), g.Affinity)
 	}
@@ -28,16 +29,16 @@ func (g Group) affinity() api.ProofItem {
 // that does not serve, or that a person moves it, the requirement allows.
 func (g Group) together() (f finding) {
 	if g.Split > 0 {
-		f.fails("%s now on two nodes without a move; do: save a support bundle and report it", count(g.Split, "MFD"))
+		f.fails("%s now on two nodes without a move; do: save a support bundle and report it", phrase.Count(g.Split, "MFD"))
 	}
 	if g.Seen.faults > 0 {
-		f.fails("%s changed nodes for no known reason since %s; do: see spoolctl events", count(g.Seen.faults, "MFD"), clock(g.Seen.Since))
+		f.fails("%s changed nodes for no known reason since %s; do: see spoolctl events", phrase.Count(g.Seen.faults, "MFD"), clock(g.Seen.Since))
 	}
 	if g.Seen.moved > 0 {
 		f.notes("moves for a known reason, a node that left or a person's order: %d", g.Seen.moved)
 	}
 	if g.Moving > 0 {
-		f.notes("older connections of %s finish on the node that they left", count(g.Moving, "MFD"))
+		f.notes("older connections of %s finish on the node that they left", phrase.Count(g.Moving, "MFD"))
 	}
 	return f
 }
@@ -46,7 +47,7 @@ func (g Group) together() (f finding) {
 func (g Group) sameNode() api.ProofItem {
 	f := g.together()
 	if n := g.Seen.sessions().ports; n > 0 {
-		f.shows("%s on several ports since %s, none split over nodes", count(n, "session")+" of MFDs", clock(g.Seen.Since))
+		f.shows("%s on several ports since %s, none split over nodes", phrase.Count(n, "session")+" of MFDs", clock(g.Seen.Since))
 	} else {
 		f.lacks("no MFD was on two ports since %s; do: let one print and scan, or %s", clock(g.Seen.Since), fmt.Sprintf("connect to 5011 and 5610 of %s from one machine", g.VirtualAddress))
 	}
@@ -64,7 +65,7 @@ func (g Group) window() api.ProofItem {
 		f.fails("%s", g.Refused)
 	}
 	if g.Bound > 0 {
-		f.shows("%s bound, the longest window ends in %v", count(g.Bound, "MFD"), g.Left.Round(time.Second))
+		f.shows("%s bound, the longest window ends in %v", phrase.Count(g.Bound, "MFD"), g.Left.Round(time.Second))
 	} else {
 		f.lacks("no MFD is bound to show it; %s", g.connect(5011))
 	}
@@ -77,15 +78,15 @@ func (g Group) source() api.ProofItem {
 	var f finding
 	seen := g.Seen.sessions()
 	if n := max(seen.addresses, g.Open.severalAddresses()); n > 0 {
-		f.fails("%s in which nodes saw the MFD under two addresses; do: save a support bundle and report it, unless mode was changed meanwhile", count(n, "session"))
+		f.fails("%s in which nodes saw the MFD under two addresses; do: save a support bundle and report it, unless mode was changed meanwhile", phrase.Count(n, "session"))
 	}
 	if seen.again > 0 {
-		f.shows("%s of several connections since %s, each under one address, %s", count(seen.again, "session"), clock(g.Seen.Since), g.seenAs())
+		f.shows("%s of several connections since %s, each under one address, %s", phrase.Count(seen.again, "session"), clock(g.Seen.Since), g.seenAs())
 	} else {
 		f.lacks("no MFD made two connections since %s; %s, twice", clock(g.Seen.Since), g.connect(5011))
 	}
 	if seen.odd > 0 {
-		f.notes("%s under another address than mode = %q has it", count(seen.odd, "session"), string(g.Mode))
+		f.notes("%s under another address than mode = %q has it", phrase.Count(seen.odd, "session"), string(g.Mode))
 	}
 	f.notes("configured: mode = %q", string(g.Mode))
 	return f.item(sentence{"single-source", failover,

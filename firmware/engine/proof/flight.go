@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 // flown are the answered probes among the last ones of a node.
@@ -63,7 +64,7 @@ func (g Group) flights(port uint16) (f finding) {
 	var silent []string
 	for _, n := range g.Nodes {
 		c := n.flown(port, g.Now)
-		last := "its last " + count(c.all, "probe")
+		last := "its last " + phrase.Count(c.all, "probe")
 		if port != 0 {
 			last += fmt.Sprintf(" of port %d", port)
 		}
@@ -89,4 +90,4 @@ func (g Group) flights(port uint16) (f finding) {
 	return f
 }
 
-func of(n, all int) string { return fmt.Sprintf("%d of %s", n, count(all, "answered probe")) }
+func of(n, all int) string { return fmt.Sprintf("%d of %s", n, phrase.Count(all, "answered probe")) }

@@ -8,6 +8,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/phrase"
 )
 
 // The ports that the requirement has monitored.
@@ -99,11 +100,11 @@ func (g Group) period() api.ProofItem {
 			every, of := pace(probes)
 			switch {
 			case of < leastGaps:
-				f.lacks("%s: port %d was probed %s%s, too few to measure; do: ask again in %v", n.Name, port, times(len(probes)), g.sincePaced(), (leastGaps+1)*g.Checks.Interval)
+				f.lacks("%s: port %d was probed %s%s, too few to measure; do: ask again in %v", n.Name, port, phrase.Count(len(probes), "time"), g.sincePaced(), (leastGaps+1)*g.Checks.Interval)
 			case every > g.Checks.Interval*5/4:
 				f.fails("%s: port %d was probed only every %v; do: look whether the box is overloaded", n.Name, port, every)
 			default:
-				f.shows("%s: port %d was probed every %v, the median of %s", n.Name, port, every, count(of, "gap"))
+				f.shows("%s: port %d was probed every %v, the median of %s", n.Name, port, every, phrase.Count(of, "gap"))
 			}
 		}
 	}
@@ -111,13 +112,6 @@ func (g Group) period() api.ProofItem {
 		f.notes("the recommendation is 5s; interval = %q is configured", g.Checks.Interval)
 	}
 	return f.item(sentence{"period", failover, "Our recommendation for monitoring period is 5 seconds"})
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 // paced are the probes since the interval is what it is.
@@ -193,7 +187,7 @@ func (g Group) upDelay() api.ProofItem {
 		case a.Longest > g.Checks.UpDelay:
 			f.fails("%s took %v to start; do: set a longer up_delay in [group.checks]", n.Name, a.Longest.Round(time.Second))
 		case a.Text == "":
-			f.lacks("%s: %s measured, 3 are needed; do: restart the server in a maintenance window", n.Name, count(len(n.Starts), "start"))
+			f.lacks("%s: %s measured, 3 are needed; do: restart the server in a maintenance window", n.Name, phrase.Count(len(n.Starts), "start"))
 		default:
 			f.shows("%s: %s", n.Name, a.Text)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
+	"spoolgate/firmware/phrase"
 )
 
 // row is one row of the table of ports that are passed.
@@ -100,7 +101,7 @@ func (g Group) byPort() api.ProofItem {
 		}
 	}
 	if ports > 0 {
-		f.shows("%s on %s passed to nodes and answered since %s", count(int(connections), "connection"), count(ports, "port"), clock(g.Seen.Since))
+		f.shows("%s on %s passed to nodes and answered since %s", phrase.Count(int(connections), "connection"), phrase.Count(ports, "port"), clock(g.Seen.Since))
 	} else {
 		f.lacks("no node has answered an MFD since %s; %s", clock(g.Seen.Since), g.connect(5011))
 	}
@@ -126,7 +127,7 @@ func (g Group) passiveFTP() api.ProofItem {
 		}
 	}
 	if n := answered + uint64(open); n > 0 {
-		f.shows("%s followed the control connection to its node since %s%s", count(int(n), "data connection"), clock(g.Seen.Since), last)
+		f.shows("%s followed the control connection to its node since %s%s", phrase.Count(int(n), "data connection"), clock(g.Seen.Since), last)
 	} else if len(f.wrong) == 0 {
 		f.lacks("no data connection since %s; do: let an MFD scan by FTP, or fetch a listing: curl --ftp-pasv ftp://%s/", clock(g.Seen.Since), g.VirtualAddress)
 	}

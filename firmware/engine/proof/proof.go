@@ -154,14 +154,6 @@ func Unconfigured() api.ProofItem {
 	return f.item(sentence{"configured", inGeneral, "The solution must be based on software or hardware load balancer in the customer's network"})
 }
 
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 func clock(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 // connect is what makes an MFD seen.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 // Reports is what is seen of those who tell people.
@@ -31,7 +32,7 @@ func (r Reports) Judge() api.ProofItem {
 	case r.Configured == 0:
 		f.lacks("the box tells nobody by itself; whether somebody fetches its metrics and is warned can't be seen; do: add [report.mail] or another reporter")
 	case len(r.Reporters) == 0:
-		f.fails("reportd runs none of the %s; do: see its log, and apply the configuration again", count(r.Configured, "configured reporter"))
+		f.fails("reportd runs none of the %s; do: see its log, and apply the configuration again", phrase.Count(r.Configured, "configured reporter"))
 	}
 	if r.Silent == nil {
 		r.reporters(&f)
@@ -47,7 +48,7 @@ func (r Reports) reporters(f *finding) {
 		switch {
 		case one.Trouble != nil:
 			troubles = append(troubles, fmt.Sprintf("%s has not got through since %s, %s waiting: %s: %s; do: %s",
-				one.Name, clock(one.Since), count(one.Waiting, "report"), one.Trouble.Stage, one.Trouble.What, one.Trouble.Do))
+				one.Name, clock(one.Since), phrase.Count(one.Waiting, "report"), one.Trouble.Stage, one.Trouble.What, one.Trouble.Do))
 		case lastly.IsZero():
 			unproved = append(unproved, fmt.Sprintf("%s has sent nothing since reportd began; do: spoolctl report test %s", one.Name, one.Name))
 		case one.Unconfirmed:

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/phrase"
 )
 
 // enough is how many MFDs a node must be due before anything is said of their spread:
@@ -70,7 +71,7 @@ func (g Group) dealing(s shares) (f finding) {
 	case dealt < g.needed() && len(s.nodes) < 2:
 		f.lacks("%s new MFDs: there is nothing to distribute; do: bring a second node into service", served(s.nodes))
 	case dealt < g.needed():
-		f.lacks("%s dealt since %s, %d are needed to judge; do: wait until more MFDs have come", count(dealt, "new MFD"), clock(g.Seen.Since), g.needed())
+		f.lacks("%s dealt since %s, %d are needed to judge; do: wait until more MFDs have come", phrase.Count(dealt, "new MFD"), clock(g.Seen.Since), g.needed())
 	case amiss*tolerated > dealt:
 		f.fails("%d of %d new MFDs went to a node that had more than another since %s; do: save a support bundle and report it", amiss, dealt, clock(g.Seen.Since))
 	default:
@@ -98,7 +99,7 @@ func (g Group) spread() api.ProofItem {
 	case len(s.nodes) < 2:
 	case !judged && s.bound >= g.needed() && len(off) == 0:
 		f.missing = nil
-		f.shows("%s bound on %s, each node has its share, give or take a fifth", count(s.bound, "MFD"), count(len(s.nodes), "node"))
+		f.shows("%s bound on %s, each node has its share, give or take a fifth", phrase.Count(s.bound, "MFD"), phrase.Count(len(s.nodes), "node"))
 	case len(off) > 0 && (judged || s.bound >= g.needed()):
 		f.notes("uneven now: who was bound while a node was away, or holds few connections, stays for its window; new MFDs even it out")
 	}
@@ -107,7 +108,7 @@ func (g Group) spread() api.ProofItem {
 		if !n.Serving {
 			away = "; it takes no new MFDs now"
 		}
-		f.notes("%s: %s bound, %s, weight %d%s", n.Name, count(n.Bound, "MFD"), count(n.Open, "open connection"), n.Weight, away)
+		f.notes("%s: %s bound, %s, weight %d%s", n.Name, phrase.Count(n.Bound, "MFD"), phrase.Count(n.Open, "open connection"), n.Weight, away)
 	}
 	return f.item(sentence{"uniform", failover, "The load balancer shall distribute requests among SPOC/TS nodes in the Spooler Controller Group uniformly"})
 }
