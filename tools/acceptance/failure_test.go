@@ -2,6 +2,8 @@ package acceptance
 
 import (
 	"errors"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,6 +119,28 @@ func TestDrainGentlyKeepsBoundMFDsUntilTheirWindowEnds(t *testing.T) {
 	mfd.CloseAll(conns)
 	p.awaitNode(0, "is empty", func(n api.Node) bool { return n.Service == api.OutOfService && n.Clients == 0 })
 	p.giveBack("A")
+}
+
+// A site that closes for maintenance: who is bound goes on, who is new is refused, and
+// the box says both.
+func TestGroupThatIsDrainedGentlyServesItsBoundMFDsOnly(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 5})
+	bound, fresh := p.MFDs[:4], p.MFDs[4]
+	before := p.landings(bound, 5011)
+	for _, node := range []string{"A", "B"} {
+		_, err := p.box.Drain(t.Context(), "print", node, api.DrainRequest{Verb: api.DrainGently, Force: true})
+		p.must(err)
+	}
+	p.same("while all nodes are drained", before, p.landings(bound, 5012))
+	if _, err := fresh.Connect(t.Context(), 5011); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a new MFD: %v", err)
+	}
+	out, err := exec.Command(program("spoolctl"), "-socket", filepath.Join(p.box.Dir, "balancerd.sock"), "status").CombinedOutput()
+	want := "no node takes new MFDs, which are refused and try again; those that are bound to A or B go on until their window ends: A is draining: return it to service; B is draining: return it to service ("
+	if err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("spoolctl status: %v\n%s", err, out)
+	}
 }
 
 func TestDrainByMoveLetsConnectionsFinish(t *testing.T) {

@@ -3,9 +3,13 @@ package acceptance
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,6 +106,27 @@ func TestProvedSentencesAreThoseThatWereSeen(t *testing.T) {
 	s.reportd.Wait()
 	p.expectsProved("with a dead reportd", api.Fail, "reports")
 	p.proofExits("with a dead reportd", 1, "reportd does not answer, so that nobody is told")
+}
+
+// What is sent over UDP leaves the box in the same way whether anybody is there.
+func TestProvedReportsDoNotCountWhatNobodyConfirms(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 1})
+	s := newTold(t, p.box.Dir)
+	nobody, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	p.must(err)
+	defer nobody.Close()
+	reporter := fmt.Sprintf("[report.syslog]\nserver = \"127.0.0.1\"\nport = %d\n", nobody.LocalAddr().(*net.UDPAddr).Port)
+	// reportd has no limits of a lab.
+	const group = "[[group]]\nvirtual_address = \"198.18.0.10\"\nnode = [{ address = \"198.18.0.11\" }]\n"
+	p.must(os.WriteFile(filepath.Join(s.dir, "config.toml"), []byte(group+reporter), 0o600))
+	p.must(s.reportd.Process.Signal(syscall.SIGHUP))
+	p.must(p.box.Configure(p.Config() + reporter))
+	p.must(p.box.Reload())
+	s.expects("report list", "127.0.0.1:", " over udp")
+	p.expectsProved("before a message", api.UnseenYet, "reports")
+	s.expects("report test syslog", "over UDP nobody says whether it arrived", "(<nil>)")
+	p.expectsProved("with a message that nobody confirms", api.UnseenHere, "reports")
 }
 
 // What the configuration has otherwise than the requirement fails, also before anything
