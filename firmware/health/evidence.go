@@ -68,11 +68,23 @@ func (e *Evidence) Follow(now time.Time, s Status, interval time.Duration) (prob
 func (e *Evidence) Open() bool { return e.open }
 
 func (e *Evidence) due(now time.Time, s Status) bool {
-	if !serves(s.Health) || !e.open || now.Sub(e.asked) < e.pause {
+	if !serves(s.Health) || !e.open || now.Sub(e.asked) < e.pause || underway(s, e.asked) {
 		return false
 	}
 	e.asked = now
 	return true
+}
+
+// underway reports whether a port has not been heard of since the last round that was
+// asked for. Another one, asked for meanwhile, would begin nothing, and would put off
+// the one that has to follow: a silent node was found 2 s late in 10.
+func underway(s Status, asked time.Time) bool {
+	for _, p := range s.Ports {
+		if !p.Last.After(asked) {
+			return true
+		}
+	}
+	return false
 }
 
 // answered reports whether every port has answered since then.

@@ -27,10 +27,12 @@ func newPatient(answer func() api.Outcome) *patient {
 	return p
 }
 
+// observe takes the answers of a round; they come a little later than it was asked for.
 func (p *patient) observe(o api.Outcome) {
+	at := p.now.Add(time.Millisecond)
 	for _, port := range rule.Ports {
-		p.m.Observe(p.now, port, probe(o))
-		p.ask(p.e.Follow(p.now, p.m.Status(), rule.Interval))
+		p.m.Observe(at, port, probe(o))
+		p.ask(p.e.Follow(at, p.m.Status(), rule.Interval))
 	}
 }
 
@@ -75,6 +77,29 @@ func TestDeadServiceIsFoundInSecondsWhenOneClientIsRefused(t *testing.T) {
 	p.pass(time.Minute, true)
 	if p.rounds != rounds {
 		t.Errorf("a node that is Down was probed %d times beside its turn", p.rounds-rounds)
+	}
+}
+
+// A silent node's probes take their whole time-out, during which clients go on to
+// complain. The next round follows as soon as the last port has failed.
+func TestSilentNodeIsProbedAgainAsSoonAsItsLastProbeTimedOut(t *testing.T) {
+	const timeout = 2500 * time.Millisecond
+	p := newPatient(nil)
+	p.now = p.now.Add(time.Second)
+	begun := p.now
+	p.complain()
+	for round := range rule.Misses {
+		if len(p.asked) != round+1 {
+			t.Fatalf("%d rounds were asked for by the end of round %d", len(p.asked), round)
+		}
+		for range int(timeout / (100 * time.Millisecond)) {
+			p.now = p.now.Add(100 * time.Millisecond)
+			p.complain()
+		}
+		p.observe(api.TimedOut)
+	}
+	if s := p.m.Status(); s.Health != api.Down || p.now.Sub(begun) != time.Duration(rule.Misses)*timeout {
+		t.Errorf("%s after %s", s.Health, p.now.Sub(begun))
 	}
 }
 
