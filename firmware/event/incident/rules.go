@@ -69,7 +69,7 @@ func (r rule) title(k key, ev api.Event) string {
 	case k.kind == event.GroupUnreached:
 		return fmt.Sprintf("MFDs do not reach group %s at its virtual address", k.group)
 	case k.kind == event.GroupState && ev.State == string(api.NothingServing):
-		return fmt.Sprintf("Nobody can print through group %s", k.group)
+		return fmt.Sprintf("No node of group %s takes new MFDs", k.group)
 	case k.kind == event.GroupState:
 		return fmt.Sprintf("Group %s has no spare node", k.group)
 	}
