@@ -93,14 +93,29 @@ func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
 		filter = attribute(filter, ctaMark, binary.BigEndian.AppendUint32(nil, uint32(mark)))
 		filter = attribute(filter, ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(endsDone)))
 	}
-	if err := unix.Sendto(c.fd, c.request(nil, ctSubsystem|ctGet, unix.NLM_F_DUMP, filter), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	var conn connection
+	err := c.ask(ctGet, unix.NLM_F_DUMP, filter, func(kind uint16, body []byte) {
+		if kind == ctSubsystem|ctNew {
+			conn.parse(body)
+			fn(&conn)
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("dump conntrack: %w", err)
 	}
-	var conn connection
+	return nil
+}
+
+// ask sends a question and calls see with the answers: their types, and what comes
+// after the headers.
+func (c *conntrack) ask(what, flags uint16, question []byte, see func(kind uint16, body []byte)) error {
+	if err := unix.Sendto(c.fd, c.request(nil, ctSubsystem|what, flags, question), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
 	for done := false; !done; {
 		n, err := read(c.fd, c.buffer)
 		if err != nil {
-			return fmt.Errorf("dump conntrack: %w", err)
+			return err
 		}
 		messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
 			switch {
@@ -108,13 +123,12 @@ func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
 				done = true
 			case kind == unix.NLMSG_ERROR:
 				done, err = true, answer(body)
-			case kind == ctSubsystem|ctNew && len(body) >= 4:
-				conn.parse(body[4:])
-				fn(&conn)
+			case kind>>8 == unix.NFNL_SUBSYS_CTNETLINK && len(body) >= 4:
+				see(kind, body[4:])
 			}
 		})
 		if err != nil {
-			return fmt.Errorf("dump conntrack: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -62,7 +62,7 @@ const (
 
 // entries is how many connections are tracked, and the most that can be.
 func (c *conntrack) entries() (is, most int, err error) {
-	err = c.ask(ctGetStats, 0, func(kind uint16, v uint32) {
+	err = c.statistics(ctGetStats, 0, func(kind uint16, v uint32) {
 		switch kind {
 		case ctaStatsGlobalEntries:
 			is = int(v)
@@ -75,7 +75,7 @@ func (c *conntrack) entries() (is, most int, err error) {
 
 // dropped is the number of packets that found no room, of all processors.
 func (c *conntrack) dropped() (n uint64, err error) {
-	err = c.ask(ctGetStatsCPU, unix.NLM_F_DUMP, func(kind uint16, v uint32) {
+	err = c.statistics(ctGetStatsCPU, unix.NLM_F_DUMP, func(kind uint16, v uint32) {
 		if kind == ctaStatsDrop {
 			n += uint64(v)
 		}
@@ -83,34 +83,17 @@ func (c *conntrack) dropped() (n uint64, err error) {
 	return n, err
 }
 
-// ask calls see with the 32-bit attributes of the answer to a question of statistics.
-func (c *conntrack) ask(what, flags uint16, see func(kind uint16, v uint32)) error {
-	request := c.request(nil, ctSubsystem|what, flags|unix.NLM_F_ACK, nil)
-	if err := unix.Sendto(c.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fmt.Errorf("ask for statistics of conntrack: %w", err)
-	}
-	for done := false; !done; {
-		n, err := read(c.fd, c.buffer)
-		if err != nil {
-			return fmt.Errorf("read statistics of conntrack: %w", err)
-		}
-		messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
-			switch {
-			case kind == unix.NLMSG_DONE:
-				done = true
-			case kind == unix.NLMSG_ERROR:
-				done, err = true, answer(body)
-			case kind>>8 == unix.NFNL_SUBSYS_CTNETLINK && len(body) >= 4:
-				attributes(body[4:], func(kind uint16, v []byte) {
-					if len(v) == 4 {
-						see(kind, binary.BigEndian.Uint32(v))
-					}
-				})
+// statistics calls see with the 32-bit attributes of the answers to a question.
+func (c *conntrack) statistics(what, flags uint16, see func(kind uint16, v uint32)) error {
+	err := c.ask(what, flags|unix.NLM_F_ACK, nil, func(_ uint16, body []byte) {
+		attributes(body, func(kind uint16, v []byte) {
+			if len(v) == 4 {
+				see(kind, binary.BigEndian.Uint32(v))
 			}
 		})
-		if err != nil {
-			return fmt.Errorf("read statistics of conntrack: %w", err)
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("statistics of conntrack: %w", err)
 	}
 	return nil
 }

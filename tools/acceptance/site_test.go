@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -14,32 +13,27 @@ import (
 
 	"spoolgate/firmware/api"
 	"spoolgate/tools/lab/mfd"
+	"spoolgate/tools/lab/programs"
 	"spoolgate/tools/lab/site"
 )
 
-// programs is the folder of the programs that the tests run: lab, and those of
+// built is the folder of the programs that the tests run: lab, and those of
 // the box. They are built once.
-var programs string
+var built string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	var err error
-	if programs, err = os.MkdirTemp("", "spoolgate-programs-"); err != nil {
+	if built, err = programs.Build("spoolgate/tools/lab", "spoolgate/cmd/balancerd", "spoolgate/cmd/netd", "spoolgate/cmd/reportd", "spoolgate/cmd/spoolctl"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(programs)
-	build := exec.Command("go", "build", "-o", programs, "spoolgate/tools/lab", "spoolgate/cmd/balancerd", "spoolgate/cmd/netd", "spoolgate/cmd/reportd", "spoolgate/cmd/spoolctl")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build the programs:", err)
-		return 1
-	}
+	defer os.RemoveAll(built)
 	return m.Run()
 }
 
-func program(name string) string { return filepath.Join(programs, name) }
+func program(name string) string { return filepath.Join(built, name) }
 
 // place is a site with a box whose nodes are all Up.
 type place struct {

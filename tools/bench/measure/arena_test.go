@@ -3,38 +3,32 @@ package measure_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"spoolgate/tools/bench/arena"
 	"spoolgate/tools/bench/measure"
+	"spoolgate/tools/lab/programs"
 )
 
-// programs is the folder of the programs that the tests run. They are built once.
-var programs string
+// built is the folder of the programs that the tests run. They are built once.
+var built string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	var err error
-	if programs, err = os.MkdirTemp("", "spoolgate-programs-"); err != nil {
+	if built, err = programs.Build("spoolgate/tools/bench", "spoolgate/tools/lab", "spoolgate/cmd/balancerd"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(programs)
-	build := exec.Command("go", "build", "-o", programs, "spoolgate/tools/bench", "spoolgate/tools/lab", "spoolgate/cmd/balancerd")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build the programs:", err)
-		return 1
-	}
+	defer os.RemoveAll(built)
 	return m.Run()
 }
 
 // options are those of an arena with the box's own program.
 func options() arena.Options {
-	return arena.Options{Bench: filepath.Join(programs, "bench"), Balancerd: filepath.Join(programs, "balancerd"), Nodes: 2}
+	return arena.Options{Bench: filepath.Join(built, "bench"), Balancerd: filepath.Join(built, "balancerd"), Nodes: 2}
 }
 
 // hasty are those with a balancerd that can be told shorter intervals than a box.
@@ -42,7 +36,7 @@ func hasty(t *testing.T) arena.Options {
 	t.Helper()
 	o := options()
 	o.Balancerd = filepath.Join(t.TempDir(), "balancerd")
-	script := fmt.Sprintf("#!/bin/sh\nexec %s balancerd \"$@\"\n", filepath.Join(programs, "lab"))
+	script := fmt.Sprintf("#!/bin/sh\nexec %s balancerd \"$@\"\n", filepath.Join(built, "lab"))
 	if err := os.WriteFile(o.Balancerd, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
