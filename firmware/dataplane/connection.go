@@ -89,11 +89,14 @@ func (c *connection) over() bool {
 
 // refused tells whether a RST was the answer to the first packet: conntrack then
 // forgets the entry at once, and never notes that it has seen a reply.
-func (c *connection) refused() bool { return c.state == tcpClose && c.status&statusSeenReply == 0 }
+func (c *connection) refused() bool { return c.state == tcpClose && !c.answered() }
+
+// answered tells whether the node ever said anything.
+func (c *connection) answered() bool { return c.status&statusSeenReply != 0 }
 
 // talking tells whether both ends believe that they are connected.
 func (c *connection) talking() bool {
-	return c.status&statusSeenReply != 0 && c.state >= tcpEstablished && c.state <= tcpLastACK
+	return c.answered() && c.state >= tcpEstablished && c.state <= tcpLastACK
 }
 
 // attributes calls fn for each attribute of b until a malformed one.

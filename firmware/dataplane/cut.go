@@ -49,7 +49,7 @@ func (t *Table) cut(mark Mark) (int, error) {
 		there, err := t.conntrack.delete(found)
 		var poked []error
 		for i, was := range there {
-			if !was || found[i].over() {
+			if !was || found[i].over() || !found[i].answered() {
 				continue
 			}
 			total++

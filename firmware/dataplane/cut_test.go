@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"spoolgate/tools/lab/flood"
 )
 
 // cutSite has three open connections to node 1 and one to node 2.
@@ -85,4 +87,26 @@ func TestClientThatSendsAfterItsNodeWasCutIsReset(t *testing.T) {
 			t.Errorf("an active client: %v, want a reset", err)
 		}
 	}
+}
+
+// What a node has not answered is no open connection, for those who look and for those
+// who are told of a cut. The entry goes with the others: who repeats gets another node.
+func TestUnansweredFirstPacketsAreNoOpenConnections(t *testing.T) {
+	s, open, other := cutSite(t, true)
+	_, err := s.nodes[0].Output("nft", "table ip fw { chain in { type filter hook input priority 0; tcp dport 5013 counter drop; }; }")
+	s.must(err)
+	s.must(flood.Send(s.printers, netip.PrefixFrom(printer(1), 32), 20, netip.AddrPortFrom(vip, 5013)))
+	var found []Connection
+	s.must(s.box.Do(func() error { return EachConnection(func(c Connection) { found = append(found, c) }) }))
+	if len(found) != len(open)+1 {
+		t.Errorf("%d connections are open, want %d: %+v", len(found), len(open)+1, found)
+	}
+	s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+	if n, err := s.table.Cut(1); err != nil || n != len(open) {
+		t.Errorf("cut %d connections (%v), want %d", n, err, len(open))
+	}
+	if v := s.visit(printer(1), 5011); v.node != 2 {
+		t.Errorf("the client is on node %d", v.node)
+	}
+	s.must(other.exchange())
 }

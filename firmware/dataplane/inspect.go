@@ -24,8 +24,9 @@ type Connection struct {
 	Sent, Received uint64
 }
 
-// EachConnection calls see for each open connection of a group. It reads all that
-// the kernel tracks, over a socket of its own: nothing else waits for it.
+// EachConnection calls see for each open connection of a group; what its node has not
+// answered is none. It reads all that the kernel tracks, over a socket of its own:
+// nothing else waits for it.
 func EachConnection(see func(Connection)) (err error) {
 	c, err := openConntrack(0)
 	if err != nil {
@@ -33,7 +34,7 @@ func EachConnection(see func(Connection)) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	return c.dump(0, func(conn *connection) {
-		if conn.ours() && !conn.over() {
+		if conn.ours() && conn.answered() && !conn.over() {
 			see(conn.describe())
 		}
 	})

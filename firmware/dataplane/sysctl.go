@@ -22,10 +22,11 @@ const givesUp = 16 * time.Minute
 const closedTimeout = 10 * time.Second
 
 // unansweredTimeout is how long the kernel remembers a first packet without an
-// answer, halfOpenTimeout one whose answer is not confirmed; each repetition begins
-// it anew. The kernel's own are 2 minutes and 1.
+// answer, and the box counts it; halfOpenTimeout the same of one whose answer is not
+// confirmed. Each repetition begins it anew: those of a client come after 1, 2, 4 and
+// 8 s. The kernel's own are 2 minutes and 1.
 const (
-	unansweredTimeout = 40 * time.Second
+	unansweredTimeout = 10 * time.Second
 	halfOpenTimeout   = 20 * time.Second
 )
 
@@ -52,7 +53,7 @@ func prepareKernel() (*timeouts, error) {
 		// Entries of closed connections hold source ports of masked groups.
 		{"netfilter/nf_conntrack_tcp_timeout_time_wait", strconv.Itoa(int(closedTimeout.Seconds()))},
 		// First packets that nobody follows up hold an entry each, and a source port of
-		// masked groups. TCP repeats itself within these times.
+		// masked groups.
 		{"netfilter/nf_conntrack_tcp_timeout_syn_sent", strconv.Itoa(int(unansweredTimeout.Seconds()))},
 		{"netfilter/nf_conntrack_tcp_timeout_syn_recv", strconv.Itoa(int(halfOpenTimeout.Seconds()))},
 		{"netfilter/nf_conntrack_tcp_timeout_max_retrans", strconv.Itoa(int(givesUp.Seconds()))},

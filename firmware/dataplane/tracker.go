@@ -220,7 +220,7 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			events = append(events, c.event(Closed))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))
-		case c.status&statusSeenReply == 0:
+		case !c.answered():
 			// Nothing changes in an entry without an answer but the label by which
 			// the rules note that there is none.
 			events = append(events, c.event(Unanswered))
@@ -242,6 +242,6 @@ func (c *connection) event(kind EventKind) Event {
 	return Event{
 		Kind: kind, ID: c.key(),
 		VirtualAddress: c.original.destination, Port: c.original.destinationPort, Client: c.original.source, Mark: c.mark, SeenAs: c.reply.destination,
-		Related: c.status&statusExpected != 0, Replied: c.status&statusSeenReply != 0, Established: c.status&statusAssured != 0, Refused: kind == Closed && c.refused(),
+		Related: c.status&statusExpected != 0, Replied: c.answered(), Established: c.status&statusAssured != 0, Refused: kind == Closed && c.refused(),
 	}
 }
