@@ -61,7 +61,7 @@ func (e *Engine) tellDoubt(now time.Time) {
 	switch v := e.doubt; {
 	case v.Suspect && !e.doubtTold && (e.heard || now.Sub(e.startedAt) >= settlingIn):
 		e.doubtTold = true
-		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert,
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Since: v.Since,
 			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
 	case !v.Suspect && e.doubtTold:
 		e.doubtTold = false

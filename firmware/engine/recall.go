@@ -24,6 +24,7 @@ type past struct {
 	services map[mistake.Place]event.Event    // the last of each node
 	groups   map[string]event.Event           // the last state of each
 	mistakes mistake.Remembered
+	doubted  time.Time // since then the box suspects itself; zero when it does not
 }
 
 // served is an MFD in a group.
@@ -62,6 +63,15 @@ func recall(reports []api.Report, now time.Time) past {
 			p.groups[ev.Group] = ev
 		case event.NodeService:
 			p.services[mistake.Place{Group: ev.Group, Node: ev.Node}] = ev
+		case event.BoxSuspicion:
+			p.doubted = time.Time{}
+			if ev.Severity == event.Alert {
+				p.doubted = stateSince(ev)
+			}
+		case event.IncidentCleared:
+			if r.Incident != nil && r.Incident.Kind == event.BoxSuspicion {
+				p.doubted = time.Time{}
+			}
 		case event.EventsFault:
 			p.complete = ev.Time // some did not get there
 		}
@@ -99,6 +109,38 @@ func (p past) recallService(m *member) {
 		m.group.policy.Recall(m.id, ev.Time, reason)
 	case !told && now.Service == api.InService && len(p.healths[m.place()]) > 0:
 		m.group.policy.Recall(m.id, p.healths[m.place()][0].Since, now.Reason)
+	}
+}
+
+// recallDoubt goes on with the suspicion of the box itself that was open when this
+// daemon ended, so that its nodes are held as long as without the restart. Nodes that
+// died while nobody watched were not doubted then, and are judged as ever.
+func (e *Engine) recallDoubt(p past, kernel dataplane.Adopted, now time.Time) {
+	if p.doubted.IsZero() {
+		return
+	}
+	var silent []netip.AddrPort
+	for _, m := range e.members {
+		served, known := health.Served(p.healths[m.place()], p.doubted)
+		if !known {
+			h := m.machine.Status().Health
+			served = h == api.Up || h == api.Checking
+		}
+		for _, port := range m.group.Checks.Ports {
+			if served && m.stood(kernel) {
+				silent = append(silent, netip.AddrPortFrom(m.Address, port))
+			}
+		}
+	}
+	e.suspicion.Recall(silent, p.doubted)
+	v := e.suspicion.Verdict()
+	if !v.Suspect {
+		return
+	}
+	e.doubt, e.doubtTold = v, true
+	e.book.Confirm(event.BoxSuspicion, "", "")
+	for _, m := range e.members {
+		m.machine.Hold(now, v)
 	}
 }
 

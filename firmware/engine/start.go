@@ -45,6 +45,11 @@ func (e *Engine) start(before past) error {
 		if m.stood(kernel) {
 			m.machine.Recall(before.healths[m.place()])
 		}
+	}
+	if !fresh {
+		e.recallDoubt(before, kernel, now)
+	}
+	for _, m := range e.members {
 		e.judge(m)
 	}
 	if err := e.opts.Kernel.Apply(e.layout()); err != nil {

@@ -12,6 +12,18 @@ type Spell struct {
 	Since  time.Time
 }
 
+// Served reports whether a node served at a time, by its spells, oldest first; known is
+// false where none of them is that old.
+func Served(past []Spell, at time.Time) (served, known bool) {
+	for _, s := range past {
+		if s.Since.After(at) {
+			break
+		}
+		served, known = serves(s.Health), true
+	}
+	return served, known
+}
+
 // Recall tells a new Machine the spells of its node before it, oldest first. So a
 // node that comes and goes is held back after a restart of the daemon as before it, and
 // one that is still as it was last told is so since then. One that did not serve when it

@@ -78,6 +78,16 @@ func (s *Suspicion) Observe(now time.Time, target netip.AddrPort, p api.Probe) {
 	}
 }
 
+// Recall goes on with a doubt that was open before the daemon was restarted: targets
+// of nodes that were fine until then are silent since. Somebody has answered the box
+// before, so that it is not new to its switch. As ever, the first answer ends the doubt.
+func (s *Suspicion) Recall(targets []netip.AddrPort, since time.Time) {
+	for _, t := range targets {
+		s.targets[t] = &sighting{fine: true, failing: since}
+	}
+	s.heard = true
+}
+
 // Keep forgets all targets but these, after a change of the configuration; round
 // is the new length of a round.
 func (s *Suspicion) Keep(targets []netip.AddrPort, round time.Duration) {

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/event"
+)
+
+const (
+	beginBox = "begin 1 This box reaches none of its nodes"
+	clearBox = "clear 1 This box reaches none of its nodes"
+)
+
+// Both cables are out, and nothing is wrong with the nodes.
+func TestRestartForgetsNoSuspicionOfTheBoxItself(t *testing.T) {
+	for name, silence := range map[string]api.Outcome{"no answer": api.TimedOut, "no machine": api.Absent} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, twoNodes)
+			b.round(api.Open)
+			b.open(mfd, "198.18.0.11")
+			b.rounds(30*time.Second, silence, "198.18.0.11", "198.18.0.12")
+			before := b.last().Box
+			if before.Suspicion == "" {
+				t.Fatal("the box does not suspect itself")
+			}
+			for range 2 { // the second start knows as much as the first
+				b.killed()
+				if s := b.last().Box; s.Suspicion != before.Suspicion || s.State != api.OK {
+					t.Errorf("right after the restart %s, suspicion %q, was %q", s.State, s.Suspicion, before.Suspicion)
+				}
+				b.rounds(time.Minute, silence, "198.18.0.11", "198.18.0.12")
+				if n := b.node("A"); n.Health != api.Checking || b.last().Box.Suspicion != before.Suspicion {
+					t.Errorf("A is %s: %s", n.Health, n.HealthReason)
+				}
+			}
+			b.round(api.Open)
+			if s := b.last(); s.Box.State != api.OK || s.Box.Suspicion != "" || len(s.Incidents) != 0 || len(b.kernel.cuts) != 0 {
+				t.Errorf("with the cables in: %s, %q, %+v, cut %v", s.Box.State, s.Box.Suspicion, s.Incidents, b.kernel.cuts)
+			}
+			if told := strings.Join(b.told(event.NodeHealth), "\n"); strings.Contains(told, "Down") {
+				t.Errorf("nodes were blamed: %s", told)
+			}
+			b.wantMessages(beginBox, clearBox)
+			b.killed()
+			if s := b.last().Box.Suspicion; s != "" {
+				t.Errorf("after its end it is recalled as %q", s)
+			}
+		})
+	}
+}
+
+// A restart makes the hold no longer than the up-delay from the first silence on, and
+// what goes Down then is the box's own incident as without the restart.
+func TestHoldEndsAfterARestartWhenItWouldHaveEndedWithoutIt(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	silent := func(d time.Duration) { b.rounds(d, api.TimedOut, "198.18.0.11", "198.18.0.12") }
+	silent(time.Minute)
+	b.killed()
+	silent(time.Minute + 50*time.Second)
+	if n := b.node("A"); n.Health != api.Checking {
+		t.Errorf("before the up-delay is over A is %s", n.Health)
+	}
+	silent(20 * time.Second)
+	if n := b.node("A"); n.Health != api.Down {
+		t.Errorf("after the up-delay A is %s", n.Health)
+	}
+	b.killed()
+	silent(5 * time.Minute)
+	b.rounds(10*time.Minute, api.Open)
+	if s := b.last(); s.Box.State != api.OK || len(s.Incidents) != 0 {
+		t.Errorf("%s, %+v", s.Box.State, s.Incidents)
+	}
+	b.wantMessages(beginBox, clearBox)
+}
+
+// Nobody saw them fall silent together, and they are believed.
+func TestNodesThatDiedWhileTheBalancerWasDeadGoDown(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.killed()
+	b.rounds(15*time.Second, api.TimedOut, "198.18.0.11", "198.18.0.12")
+	for _, name := range []string{"A", "B"} {
+		if n := b.node(name); n.Health != api.Down {
+			t.Errorf("%s is %s: %s", name, n.Health, n.HealthReason)
+		}
+	}
+}
