@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,6 +110,21 @@ func (p past) recallService(m *member) {
 		m.group.policy.Recall(m.id, ev.Time, reason)
 	case !told && now.Service == api.InService && len(p.healths[m.place()]) > 0:
 		m.group.policy.Recall(m.id, p.healths[m.place()][0].Since, now.Reason)
+	}
+}
+
+// need says which groups have nobody who serves, before any of their nodes is judged:
+// one that came and went is not said to be held back where it is not.
+func (e *Engine) need(r dataplane.Record) {
+	for _, g := range e.groups {
+		serves := slices.ContainsFunc(g.members, func(m *member) bool {
+			_, drained := r.Services[m.Address]
+			h := m.machine.Status().Health
+			return !drained && (h == api.Up || h == api.Checking)
+		})
+		for _, m := range g.members {
+			m.machine.Need(!serves)
+		}
 	}
 }
 

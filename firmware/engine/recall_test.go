@@ -255,3 +255,39 @@ func TestWhatIsKnownOfANameIsNotSaidOfAnotherMachine(t *testing.T) {
 		t.Errorf("B is %s since %v, in service since %v", b.node("B").Health, h, s)
 	}
 }
+
+// A node that came and went is held back only where another one serves, also in the
+// first word after a restart.
+func TestRestartHoldsNobodyBackWhereNobodyServes(t *testing.T) {
+	for name, alone := range map[string]func(*box){
+		"the other is Down": func(b *box) { b.rounds(20*time.Second, api.Refused, "198.18.0.11", "198.18.0.12") },
+		"the other is drained": func(b *box) {
+			if _, err := b.drain(b.member("198.18.0.12"), api.DrainRequest{Verb: api.StopNow, Force: true}); err != nil {
+				b.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, twoNodes)
+			b.round(api.Open)
+			for range 3 {
+				b.rounds(20*time.Second, api.Refused, "198.18.0.11")
+				b.rounds(15*time.Minute, api.Open)
+			}
+			b.rounds(20*time.Second, api.Refused, "198.18.0.11")
+			alone(b)
+			b.probe("198.18.0.11", api.Open)
+			b.pass(time.Second)
+			if n := b.node("A"); n.Health != api.Starting || !strings.Contains(n.HealthReason, "Up in 179 s; it went Down 4 times") {
+				t.Fatalf("before the restart A is %s: %s", n.Health, n.HealthReason)
+			}
+			b.killed()
+			b.probe("198.18.0.11", api.Open)
+			b.at = b.at.Add(calm) // and no tick
+			b.turn()
+			if n := b.node("A"); n.Health != api.Starting || !strings.Contains(n.HealthReason, "Up in 180 s") || !strings.Contains(n.HealthReason, "because no other node serves") {
+				t.Errorf("after the restart A is %s: %s", n.Health, n.HealthReason)
+			}
+		})
+	}
+}

@@ -49,6 +49,7 @@ func (e *Engine) start(before past) error {
 	if !fresh {
 		e.recallDoubt(before, kernel, now)
 	}
+	e.need(record)
 	for _, m := range e.members {
 		e.judge(m)
 	}
