@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
@@ -36,37 +35,6 @@ func (e *Engine) probed(p probed) {
 func (e *Engine) probeNow(m *member) {
 	e.schedule.Now(m.Address)
 	e.windows.Now(m.Address)
-}
-
-// doubts tells all members when the box begins or ends to suspect itself.
-func (e *Engine) doubts(now time.Time) {
-	v := e.suspicion.Verdict()
-	if v == e.doubt {
-		return
-	}
-	e.doubt = v
-	for _, m := range e.members {
-		if m.machine.Hold(now, v) {
-			e.judge(m)
-		}
-	}
-	e.tellDoubt(now)
-}
-
-// settlingIn is how long after its own start a box may be without an address
-// before that is worth an alarm: netd is still asking for it.
-const settlingIn = 10 * time.Second
-
-func (e *Engine) tellDoubt(now time.Time) {
-	switch v := e.doubt; {
-	case v.Suspect && !e.doubtTold && (e.heard || now.Sub(e.startedAt) >= settlingIn):
-		e.doubtTold = true
-		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Since: v.Since,
-			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
-	case !v.Suspect && e.doubtTold:
-		e.doubtTold = false
-		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered again; the box no longer suspects itself"})
-	}
 }
 
 // judge takes over what a member's machine says and tells changes.

@@ -25,7 +25,8 @@ type past struct {
 	services map[mistake.Place]event.Event    // the last of each node
 	groups   map[string]event.Event           // the last state of each
 	mistakes mistake.Remembered
-	doubted  time.Time // since then the box suspects itself; zero when it does not
+	delays   map[mistake.Place]string // what was last told of an up-delay and the starts of each node
+	doubted  time.Time                // since then the box suspects itself; zero when it does not
 }
 
 // served is an MFD in a group.
@@ -44,7 +45,7 @@ type moving struct {
 // recall reads what happened, oldest first. What bears a time to come was told by a
 // clock that was set back since, and is left out.
 func recall(reports []api.Report, now time.Time) past {
-	p := past{last: map[served]moving{}, healths: map[mistake.Place][]health.Spell{}, services: map[mistake.Place]event.Event{}, groups: map[string]event.Event{}}
+	p := past{last: map[served]moving{}, healths: map[mistake.Place][]health.Spell{}, services: map[mistake.Place]event.Event{}, groups: map[string]event.Event{}, delays: map[mistake.Place]string{}}
 	for i, r := range reports {
 		ev := r.Event
 		if i == 0 || ev.Time.After(now) {
@@ -64,6 +65,10 @@ func recall(reports []api.Report, now time.Time) past {
 			p.groups[ev.Group] = ev
 		case event.NodeService:
 			p.services[mistake.Place{Group: ev.Group, Node: ev.Node}] = ev
+		case event.NodeStart:
+			if strings.Contains(ev.Text, "up_delay of group") {
+				p.delays[mistake.Place{Group: ev.Group, Node: ev.Node}] = ev.Text
+			}
 		case event.BoxSuspicion:
 			p.doubted = time.Time{}
 			if ev.Severity == event.Alert {
@@ -125,38 +130,6 @@ func (e *Engine) need(r dataplane.Record) {
 		for _, m := range g.members {
 			m.machine.Need(!serves)
 		}
-	}
-}
-
-// recallDoubt goes on with the suspicion of the box itself that was open when this
-// daemon ended, so that its nodes are held as long as without the restart. Nodes that
-// died while nobody watched were not doubted then, and are judged as ever.
-func (e *Engine) recallDoubt(p past, kernel dataplane.Adopted, now time.Time) {
-	if p.doubted.IsZero() {
-		return
-	}
-	var silent []netip.AddrPort
-	for _, m := range e.members {
-		served, known := health.Served(p.healths[m.place()], p.doubted)
-		if !known {
-			h := m.machine.Status().Health
-			served = h == api.Up || h == api.Checking
-		}
-		for _, port := range m.group.Checks.Ports {
-			if served && m.stood(kernel) {
-				silent = append(silent, netip.AddrPortFrom(m.Address, port))
-			}
-		}
-	}
-	e.suspicion.Recall(silent, p.doubted)
-	v := e.suspicion.Verdict()
-	if !v.Suspect {
-		return
-	}
-	e.doubt, e.doubtTold = v, true
-	e.book.Confirm(event.BoxSuspicion, "", "")
-	for _, m := range e.members {
-		m.machine.Hold(now, v)
 	}
 }
 

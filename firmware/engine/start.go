@@ -76,6 +76,7 @@ func (e *Engine) start(before past) error {
 	for _, m := range e.members {
 		if m.stood(kernel) {
 			before.recallService(m)
+			e.recallDelay(m, before.delays[m.place()])
 		}
 	}
 	if !fresh {

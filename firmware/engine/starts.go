@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -109,11 +110,24 @@ func (e *Engine) tellStart(m *member, start api.Start) {
 
 // tooShort says what to do about an up-delay that is shorter than a start.
 func tooShort(m *member, a health.Advice) string {
-	text := fmt.Sprintf("up_delay of group %s is only %v: MFDs may reach a server that still starts. ", m.group.Name, m.group.Checks.UpDelay)
+	text := only(m.group) + ": MFDs may reach a server that still starts. "
 	if a.Delay > m.group.Checks.UpDelay {
 		return text + "Of " + m.Name + ", " + a.Text
 	}
 	return text + "Set a longer one in [group.checks]; how long is proposed after three starts"
+}
+
+// only is what is said of an up-delay that is too short.
+func only(g *group) string {
+	return fmt.Sprintf("up_delay of group %s is only %v", g.Name, g.Checks.UpDelay)
+}
+
+// recallDelay takes over from what was last told whether the node's up-delay was told to
+// be too short: a restart makes no start happen again.
+func (e *Engine) recallDelay(m *member, told string) {
+	if strings.Contains(told, only(m.group)+": ") {
+		e.starts.warned[m.Address] = m.group.Checks.UpDelay
+	}
 }
 
 // checkUpDelays tells of nodes whose configured up-delay is shorter than what was

@@ -123,3 +123,33 @@ func TestCableOfTheBoxIsNoStartOfANode(t *testing.T) {
 	}
 	b.wantTold(event.NodeStart)
 }
+
+func TestRestartCountsNoStartAgain(t *testing.T) {
+	b := newBox(t, twoNodes+"checks.up_delay = \"1m\"\n")
+	b.round(api.Open)
+	b.reboot(20)
+	told := len(b.told(event.NodeStart))
+	before := b.last().Incidents
+	if told != 1 || len(before) != 1 || before[0].Kind != event.NodeStart {
+		t.Fatalf("told %d times, %+v", told, before)
+	}
+	for range 3 {
+		b.killed()
+		b.pass(2*time.Minute + 10*time.Second)
+		if l := b.last().Incidents; len(l) != 1 || l[0].Times != 1 || l[0].ID != before[0].ID || !l[0].Updated.Equal(before[0].Updated) {
+			t.Errorf("after the restart %+v", l)
+		}
+	}
+	if got := b.told(event.NodeStart); len(got) != told {
+		t.Errorf("told again: %s", strings.Join(got, "\n"))
+	}
+	b.pass(4 * time.Minute)
+	if l := b.last().Incidents; len(l) != 0 {
+		t.Errorf("its end was put off: %+v", l)
+	}
+	b.text = strings.Replace(b.text, "1m", "90s", 1) // while the balancer is dead
+	b.killed()
+	if got := b.told(event.NodeStart); len(got) != told+1 || !strings.Contains(got[told], "is only 1m30s") {
+		t.Errorf("of another delay that is too short: %s", strings.Join(got, "\n"))
+	}
+}

@@ -61,7 +61,7 @@ func (b *Book) restore(i api.Incident, now time.Time) {
 	if i.Kind == event.NodeDown {
 		e.base = event.Warning // what followed from it may have made it graver
 	}
-	e.confirmed = !e.Open()
+	e.confirmed = !e.Open() || e.alone // of a single trouble no more is to be heard
 	if !e.passing() {
 		e.Away = time.Time{} // what followed from it is not known any more
 	} else {

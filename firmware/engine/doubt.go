@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
+)
+
+// doubts tells all members when the box begins or ends to suspect itself.
+func (e *Engine) doubts(now time.Time) {
+	v := e.suspicion.Verdict()
+	if v == e.doubt {
+		return
+	}
+	e.doubt = v
+	for _, m := range e.members {
+		if m.machine.Hold(now, v) {
+			e.judge(m)
+		}
+	}
+	e.tellDoubt(now)
+}
+
+// settlingIn is how long after its own start a box may be without an address
+// before that is worth an alarm: netd is still asking for it.
+const settlingIn = 10 * time.Second
+
+func (e *Engine) tellDoubt(now time.Time) {
+	switch v := e.doubt; {
+	case v.Suspect && !e.doubtTold && (e.heard || now.Sub(e.startedAt) >= settlingIn):
+		e.doubtTold = true
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Since: v.Since,
+			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
+	case !v.Suspect && e.doubtTold:
+		e.doubtTold = false
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered again; the box no longer suspects itself"})
+	}
+}
+
+// recallDoubt goes on with the suspicion of the box itself that was open when this
+// daemon ended, so that its nodes are held as long as without the restart. Nodes that
+// died while nobody watched were not doubted then, and are judged as ever.
+func (e *Engine) recallDoubt(p past, kernel dataplane.Adopted, now time.Time) {
+	if p.doubted.IsZero() {
+		return
+	}
+	var silent []netip.AddrPort
+	for _, m := range e.members {
+		served, known := health.Served(p.healths[m.place()], p.doubted)
+		if !known {
+			h := m.machine.Status().Health
+			served = h == api.Up || h == api.Checking
+		}
+		for _, port := range m.group.Checks.Ports {
+			if served && m.stood(kernel) {
+				silent = append(silent, netip.AddrPortFrom(m.Address, port))
+			}
+		}
+	}
+	e.suspicion.Recall(silent, p.doubted)
+	v := e.suspicion.Verdict()
+	if !v.Suspect {
+		return
+	}
+	e.doubt, e.doubtTold = v, true
+	e.book.Confirm(event.BoxSuspicion, "", "")
+	for _, m := range e.members {
+		m.machine.Hold(now, v)
+	}
+}
