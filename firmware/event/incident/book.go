@@ -65,7 +65,7 @@ func (b *Book) restore(i api.Incident, now time.Time) {
 	if !e.passing() {
 		e.Away = time.Time{} // what followed from it is not known any more
 	} else {
-		e.Away = now // nobody has watched it since
+		e.wasAway, e.Away = e.Away, now // nobody has watched it since
 	}
 	if e.ComesAndGoes {
 		e.pause, e.nextDigest = b.pace.LongestDigest, now.Add(b.pace.FirstDigest)

@@ -23,9 +23,10 @@ type entry struct {
 	eased      bool      // it gets better, and is not away
 	nextDigest time.Time // not before; zero while it does not flap
 	pause      time.Duration
-	summed     int  // Times, as last summed up
-	alone      bool // no event tells its end
-	confirmed  bool // it was seen since this book began
+	summed     int       // Times, as last summed up
+	alone      bool      // no event tells its end
+	confirmed  bool      // it was seen since this book began
+	wasAway    time.Time // since then, as a book of before a restart told
 }
 
 // Bounds of what is kept of an incident: how many lines of evidence, the first of
@@ -100,6 +101,14 @@ func (e *entry) goAway(now time.Time) {
 	if e.Away.IsZero() {
 		e.Away, e.eased, e.Severity = now, false, e.base
 		e.Title = wentAway(e.Incident)
+	}
+}
+
+// awaySince says of a trouble that was away before a restart that it stayed so: its node
+// was well throughout, since then.
+func (e *entry) awaySince(well time.Time) {
+	if e.passing() && !well.IsZero() && !well.After(e.wasAway) {
+		e.Away = e.wasAway
 	}
 }
 

@@ -39,6 +39,9 @@ func (b *Book) nodeHealth(ev api.Event, now time.Time) (*entry, api.Phase) {
 		if explained {
 			return update(own, ev)
 		}
+		if e != nil {
+			e.awaySince(ev.Since)
+		}
 		return b.end(e, ev, now)
 	case api.Starting:
 		if lost != nil {

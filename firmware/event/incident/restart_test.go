@@ -120,3 +120,36 @@ func TestIncidentIsAsGraveAfterARestartAsWhatFollowsFromItThen(t *testing.T) {
 		t.Errorf("somebody prints again: %+v", i)
 	}
 }
+
+// A node that its first word after a restart calls Up since before says that nothing
+// happened meanwhile.
+func TestTroubleThatStayedAwayOverARestartIsAwayForAsLong(t *testing.T) {
+	for name, later := range map[string]time.Duration{"Up throughout": 0, "Up only since": 5 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t)
+			var kept []api.Report
+			for _, h := range []api.Health{api.Down, api.Up, api.Down, api.Up} {
+				severity := map[api.Health]string{api.Down: event.Warning, api.Up: event.Notice}[h]
+				s.pass(time.Minute)
+				kept = append(kept, s.book.Take(api.Event{Kind: event.NodeHealth, Severity: severity, Group: "print", Node: "A", State: string(h), Text: "A is " + string(h)}, s.now))
+			}
+			went := s.now
+			s.pass(5 * time.Minute)
+			s.book = NewBook(DefaultPace(), event.History{Reports: kept, LastIncident: 1}, s.now)
+			s.take(api.Event{Kind: event.NodeHealth, Severity: event.Notice, Group: "print", Node: "A", State: string(api.Up), Since: went.Add(later), Text: "A is Up"})
+			if i := s.open(1)[0]; !i.Away.Equal(went.Add(later)) {
+				t.Errorf("away since %v, want %v", i.Away, went.Add(later))
+			}
+		})
+	}
+}
+
+// Out of the configuration it was no node, and Down it was before and after.
+func TestDownNodeThatIsConfiguredAnewHasNotComeAgain(t *testing.T) {
+	s := tell(t).node("A", api.Down)
+	s.note(s.book.Keep(func(_, node string) bool { return node != "A" }, s.now)...)
+	s.open(0)
+	if i := s.pass(time.Minute).node("A", api.Down).open(1)[0]; i.ID != 2 || i.Times != 1 || i.ComesAndGoes {
+		t.Errorf("%+v", i)
+	}
+}

@@ -54,7 +54,9 @@ func (b *Book) Keep(configured func(group, node string) bool, now time.Time) []a
 	var out []api.Report
 	for _, i := range b.Open() {
 		if i.Group != "" && !configured(i.Group, i.Node) {
-			out = append(out, b.entries[keyOf(i)].clear(now, "it is not configured any more"))
+			k := keyOf(i)
+			out = append(out, b.entries[k].clear(now, "it is not configured any more"))
+			delete(b.entries, k) // it did not go away: configured anew and still wrong, it has not come again
 		}
 	}
 	return out
