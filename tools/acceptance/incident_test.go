@@ -105,6 +105,36 @@ func TestPulledCableOfTheBoxIsOneIncident(t *testing.T) {
 	}
 }
 
+// A balancer that is killed while both cables are out still takes it for its own trouble
+// when it is back: what was open goes on, and all is well with the first answer.
+func TestKilledBalancerBlamesNoNodeForTheCable(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2, MFDs: 2}, `checks.up_delay = "5m"`)
+	held := p.visit(p.MFDs[0], 5012)
+	_, err := p.Switch.Output("nft", "table bridge pulled { chain forward { type filter hook forward priority 0; policy drop; }; }")
+	p.must(err)
+	p.await("the suspicion", func(s api.Snapshot) bool { return s.Box.Suspicion != "" })
+	p.incidents("with the cables out", func(l []api.Incident) bool { return len(l) == 1 && l[0].Open() })
+	p.must(p.box.Kill())
+	p.must(p.box.Start())
+	for i := range p.Nodes {
+		n := p.awaitNode(i, "more misses than make it Down", func(n api.Node) bool {
+			return n.Health == api.Down || slices.ContainsFunc(n.Ports, func(port api.Port) bool { return port.Misses > 5 })
+		})
+		if n.Health != api.Checking {
+			t.Errorf("%s is %s: %s", n.Name, n.Health, n.HealthReason)
+		}
+	}
+	_, err = p.Switch.Output("nft", "delete", "table", "bridge", "pulled")
+	p.must(err)
+	p.allServe()
+	p.must(held.Exchange())
+	p.incidents("with the cables in", func(l []api.Incident) bool { return len(l) == 1 && !l[0].Open() })
+	if got := p.messages(); !slices.Equal(got, []api.Phase{api.Begin, api.Clear}) {
+		t.Errorf("told as %v", got)
+	}
+}
+
 // messages are the phases of all incidents that a person hears of who wants few.
 func (p *place) messages() (out []api.Phase) {
 	p.Helper()
