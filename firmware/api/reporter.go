@@ -10,12 +10,13 @@ type Reporter struct {
 	// Unconfirmed says that nobody tells whether a message arrived, as with UDP.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 
-	Delivered   uint64    `json:"delivered"`             // number of the last report that is done with
-	DeliveredAt time.Time `json:"delivered_at,omitzero"` // when the last one was sent since this run began
-	TestedAt    time.Time `json:"tested_at,omitzero"`    // when the last test went all the way, since this run began
-	Waiting     int       `json:"waiting"`               // reports that wait to be sent
-	Missed      uint64    `json:"missed"`                // reports that were no longer kept when their turn came
-	Refused     uint64    `json:"refused"`               // reports that the other side would not have
+	Delivered   uint64    `json:"delivered"`              // number of the last report that is done with
+	DeliveredAt time.Time `json:"delivered_at,omitzero"`  // when the last one was sent to this target
+	TestedAt    time.Time `json:"tested_at,omitzero"`     // when the last test ended, since this run began
+	TestStopped *Failure  `json:"test_stopped,omitempty"` // where it ended; nil: it went all the way
+	Waiting     int       `json:"waiting"`                // reports that wait to be sent
+	Missed      uint64    `json:"missed"`                 // reports that were no longer kept when their turn came
+	Refused     uint64    `json:"refused"`                // reports that the other side would not have
 
 	Trouble *Failure  `json:"trouble,omitempty"` // of the last try; nil when it went well
 	Since   time.Time `json:"since,omitzero"`    // of the trouble

@@ -75,6 +75,7 @@ func newCourier(name, box string, sender Sender, w wish, store Store, clock Cloc
 func (c *courier) describe() api.Reporter {
 	s := c.queue.State()
 	s.Name, s.Target, s.Unconfirmed = c.name, c.sender.Target(), !c.sender.Confirms()
+	s.DeliveredAt = c.queue.SentTo(s.Target)
 	return s
 }
 
@@ -183,7 +184,7 @@ func (c *courier) ended(err error) {
 	now := c.clock.Now()
 	before := c.queue.State()
 	if err == nil {
-		c.queue.Delivered(now)
+		c.queue.Delivered(c.sender.Target(), now)
 		c.sent = true
 		if before.Trouble != nil {
 			c.log.Info("reports go out again", "after", now.Sub(before.Since).Round(time.Second))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -19,13 +20,14 @@ import (
 
 // listener is a sender that remembers what it sent, and does what it is told.
 type listener struct {
-	mu    sync.Mutex
-	got   []uint64
-	tries int
-	do    func() error // before it is sent; nil: nothing
+	target string // "a test" when empty
+	mu     sync.Mutex
+	got    []uint64
+	tries  int
+	do     func() error // before it is sent; nil: nothing
 }
 
-func (r *listener) Target() string { return "a test" }
+func (r *listener) Target() string { return cmp.Or(r.target, "a test") }
 
 func (r *listener) Confirms() bool { return true }
 
@@ -136,6 +138,25 @@ func TestReporterKnowsAfterARestartWhenItLastSent(t *testing.T) {
 			t.Errorf("last sent at %v, want %v", s.DeliveredAt, sent)
 		}
 		stop()
+	})
+}
+
+func TestWhatAnotherReceiverGotIsNotShownOfTheOneOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, store := newJournal(), NewStore(t.TempDir())
+		j.add(happened(1, "alert"))
+		_, stop := begin(t, "syslog", &listener{}, j, store)
+		synctest.Wait()
+		sent := time.Now()
+		stop()
+		for target, want := range map[string]time.Time{"another": {}, "": sent} {
+			c, stop := begin(t, "syslog", &listener{target: target}, j, store)
+			synctest.Wait()
+			if s, _ := c.state.Latest(); !s.DeliveredAt.Equal(want) {
+				t.Errorf("%q got something at %v, want %v", s.Target, s.DeliveredAt, want)
+			}
+			stop()
+		}
 	})
 }
 

@@ -26,8 +26,10 @@ type Cursor struct {
 	Missed  uint64   `json:"missed"`
 	Refused uint64   `json:"refused"`
 	Told    []uint64 `json:"told,omitempty"` // incidents whose end is told too
-	// SentAt is when the receiver last got something; zero: never.
+	// SentAt is when a receiver last got something, zero: never; SentTo is which one, in
+	// the words of its sender: what another one got says nothing of the one of now.
 	SentAt time.Time `json:"sent_at,omitzero"`
+	SentTo string    `json:"sent_to,omitempty"`
 }
 
 // Store keeps cursors in a folder, a file each.

@@ -13,7 +13,7 @@ func TestCursorOutlastsARestart(t *testing.T) {
 	if err != nil || !fresh.Fresh || !fresh.Newest.Equal(start) {
 		t.Fatalf("%+v %v", fresh, err)
 	}
-	want := Cursor{Seq: 9, Newest: start, Missed: 3, Refused: 1, Told: []uint64{4, 7}, SentAt: start}
+	want := Cursor{Seq: 9, Newest: start, Missed: 3, Refused: 1, Told: []uint64{4, 7}, SentAt: start, SentTo: "mail.example.com"}
 	if err := s.Save("mail", want); err != nil {
 		t.Fatal(err)
 	}

@@ -26,9 +26,15 @@ type Office struct {
 	mu       sync.Mutex
 	box      string
 	couriers []*courier
-	tested   map[string]time.Time // last test that went all the way, by reporter
-	metrics  http.Handler         // nil: off
-	stop     func()               // the reporters that run; returns when they have ended
+	tested   map[string]tested // how the last test ended, by reporter
+	metrics  http.Handler      // nil: off
+	stop     func()            // the reporters that run; returns when they have ended
+}
+
+// tested is how a test ended: stopped is nil when it went all the way.
+type tested struct {
+	at      time.Time
+	stopped *api.Failure
 }
 
 // Options are what an office works with.
@@ -82,7 +88,7 @@ func (o *Office) follow(ctx context.Context, c config.Config) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stop()
-	o.box, o.couriers, o.tested, o.metrics = c.Hostname, nil, map[string]time.Time{}, nil
+	o.box, o.couriers, o.tested, o.metrics = c.Hostname, nil, map[string]tested{}, nil
 	var names []string
 	for _, m := range members(c, o.opts.KeyFile, o.engine, o.opts.Clock.Now) {
 		names = append(names, m.name)
@@ -129,7 +135,7 @@ func (o *Office) Reporters() []api.Reporter {
 	out := []api.Reporter{}
 	for _, c := range o.couriers {
 		s, _ := c.state.Latest()
-		s.TestedAt = o.tested[c.name]
+		s.TestedAt, s.TestStopped = o.tested[c.name].at, o.tested[c.name].stopped
 		out = append(out, s)
 	}
 	return out
@@ -182,21 +188,17 @@ func (o *Office) Test(ctx context.Context, name string) (api.ReportTest, error) 
 	if err := deliver(ctx, found.sender, m, note, found.log); err != nil {
 		result.Stopped = failureOf(err)
 	}
-	o.noteTest(found, result.Stopped == nil)
+	o.noteTest(found, result.Stopped)
 	return result, nil
 }
 
 // noteTest keeps how the last test of a reporter ended, unless the configuration has
 // put another one in its place meanwhile.
-func (o *Office) noteTest(c *courier, arrived bool) {
+func (o *Office) noteTest(c *courier, stopped *api.Failure) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case !slices.Contains(o.couriers, c):
-	case arrived:
-		o.tested[c.name] = o.opts.Clock.Now()
-	default:
-		delete(o.tested, c.name)
+	if slices.Contains(o.couriers, c) {
+		o.tested[c.name] = tested{o.opts.Clock.Now(), stopped}
 	}
 }
 

@@ -44,8 +44,8 @@ func TestTestOfEachReporterSaysHowFarItCame(t *testing.T) {
 				t.Errorf("round %d, %s: %s (%v), want %s", round, name, path(got), err, want)
 			}
 			for _, r := range o.Reporters() {
-				if r.Name == name && r.TestedAt.IsZero() != (got.Stopped != nil) {
-					t.Errorf("round %d, %s: it is told to have come through at %v", round, name, r.TestedAt)
+				if r.Name == name && (r.TestedAt.IsZero() || (r.TestStopped == nil) != (got.Stopped == nil)) {
+					t.Errorf("round %d, %s: it is told to have ended at %v: %v", round, name, r.TestedAt, r.TestStopped)
 				}
 			}
 		}

@@ -118,9 +118,10 @@ func (q *Queue) Next() (*api.Report, time.Time) {
 	return &q.pending[0].report, q.next
 }
 
-// Delivered is that the first report has arrived.
-func (q *Queue) Delivered(now time.Time) {
-	q.trouble, q.since, q.tries, q.next, q.cursor.SentAt = nil, time.Time{}, 0, time.Time{}, now
+// Delivered is that the first report has arrived, and where.
+func (q *Queue) Delivered(to string, now time.Time) {
+	q.trouble, q.since, q.tries, q.next = nil, time.Time{}, 0, time.Time{}
+	q.cursor.SentAt, q.cursor.SentTo = now, to
 	q.pop()
 }
 
@@ -165,12 +166,20 @@ func (q *Queue) Cursor() Cursor {
 	return c
 }
 
+// SentTo is when this receiver last got something; zero: never, or another one did since.
+func (q *Queue) SentTo(target string) time.Time {
+	if q.cursor.SentTo != target {
+		return time.Time{}
+	}
+	return q.cursor.SentAt
+}
+
 // State is the queue for people.
 func (q *Queue) State() api.Reporter {
 	missed := q.cursor.Missed
 	for _, i := range q.pending {
 		missed += i.missed
 	}
-	return api.Reporter{Least: string(q.wish.least), Delivered: q.cursor.Seq, DeliveredAt: q.cursor.SentAt, Waiting: len(q.pending),
+	return api.Reporter{Least: string(q.wish.least), Delivered: q.cursor.Seq, Waiting: len(q.pending),
 		Missed: missed, Refused: q.cursor.Refused, Trouble: q.trouble, Since: q.since, Tries: q.tries, NextTry: q.next}
 }

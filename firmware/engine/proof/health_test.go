@@ -194,6 +194,9 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 	blind := api.Reporter{Name: "syslog", Target: "log.example.com over udp", DeliveredAt: now, Unconfirmed: true}
 	blindTrap := api.Reporter{Name: "snmp", TestedAt: now, Unconfirmed: true}
 	stuck := api.Reporter{Name: "mail", DeliveredAt: now.Add(-time.Hour), Waiting: 2, Since: now, Trouble: &api.Failure{Stage: api.StageDNS, What: "nobody knows mail.example.com", Do: "Correct the name"}}
+	barred := api.Reporter{Name: "syslog", Target: "log.example.com", DeliveredAt: now.Add(-time.Hour), TestedAt: now, TestStopped: &api.Failure{Stage: api.StageConnect, What: "no route to host", Do: "Look at the router"}}
+	again := barred
+	again.DeliveredAt = now.Add(time.Second)
 	for _, tt := range []struct {
 		what    string
 		r       Reports
@@ -207,6 +210,9 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 		{"nothing was sent", Reports{Configured: 1, Reporters: []api.Reporter{quiet}}, api.UnseenYet, "do: spoolctl report test mail"},
 		{"a report was sent", Reports{Configured: 1, Reporters: []api.Reporter{sent}}, api.Pass, "to log.example.com"},
 		{"a test was sent", Reports{Configured: 1, Reporters: []api.Reporter{tested}}, api.Pass, "mail sent its last message"},
+		{"a test stopped since", Reports{Configured: 1, Reporters: []api.Reporter{barred}}, api.Fail, "connect: no route to host; do: Look at the router"},
+		{"a report arrived after a test that stopped", Reports{Configured: 1, Reporters: []api.Reporter{again}}, api.Pass, "to log.example.com"},
+		{"a test stopped, mail gets through", Reports{Configured: 2, Reporters: []api.Reporter{barred, tested}}, api.Pass, "syslog did not get through with its test"},
 		{"nothing gets through", Reports{Configured: 1, Reporters: []api.Reporter{stuck}}, api.Fail, "DNS: nobody knows mail.example.com"},
 		{"one of two gets through", Reports{Configured: 2, Reporters: []api.Reporter{stuck, sent}}, api.Pass, "mail has not got through"},
 		{"one is stuck, one has sent nothing", Reports{Configured: 2, Reporters: []api.Reporter{stuck, quiet}}, api.UnseenYet, "mail has not got through"},

@@ -18,7 +18,8 @@ type Reports struct {
 	Incidents  int   // open now
 }
 
-// Judge needs a reporter that brought a message to its receiver, or a test message.
+// Judge needs a reporter that brought a message to its receiver, or a test message. A
+// test that stopped since outweighs what arrived before it.
 // One that is in trouble while another one delivers is a remark: people are told.
 // What was sent and is confirmed by nobody is no evidence: it leaves the box in the
 // same way when the receiver's machine is not there.
@@ -44,13 +45,19 @@ func (r Reports) Judge() api.ProofItem {
 func (r Reports) reporters(f *finding) {
 	var troubles, unproved []string
 	for _, one := range r.Reporters {
-		lastly := later(one.DeliveredAt, one.TestedAt)
+		lastly, stopped := one.DeliveredAt, one.TestStopped != nil && one.TestedAt.After(one.DeliveredAt)
+		if one.TestStopped == nil {
+			lastly = later(lastly, one.TestedAt)
+		}
 		switch {
 		case one.Trouble != nil:
 			troubles = append(troubles, fmt.Sprintf("%s has not got through since %s, %s waiting: %s: %s; do: %s",
 				one.Name, clock(one.Since), phrase.Count(one.Waiting, "report"), one.Trouble.Stage, one.Trouble.What, one.Trouble.Do))
+		case stopped:
+			troubles = append(troubles, fmt.Sprintf("%s did not get through with its test at %s: %s: %s; do: %s",
+				one.Name, clock(one.TestedAt), one.TestStopped.Stage, one.TestStopped.What, one.TestStopped.Do))
 		case lastly.IsZero():
-			unproved = append(unproved, fmt.Sprintf("%s has sent nothing since reportd began; do: spoolctl report test %s", one.Name, one.Name))
+			unproved = append(unproved, fmt.Sprintf("%s has sent nothing to %s yet; do: spoolctl report test %s", one.Name, cmp.Or(one.Target, "its receiver"), one.Name))
 		case one.Unconfirmed:
 			f.hides("%s sent its last message at %s, to %s, and over UDP nobody says whether it arrived; do: look for it there, or have it confirmed by %s",
 				one.Name, clock(lastly), cmp.Or(one.Target, "its receiver"), confirmed[one.Name])
