@@ -12,6 +12,7 @@ import (
 type flown struct {
 	all, answered int
 	open          int // also those whose packets were not recorded
+	landing       int // answered too lately for their end to be in the record
 	reset, fin    int
 }
 
@@ -29,7 +30,11 @@ func (n Node) flown(port uint16, now time.Time) (c flown) {
 		if f.Outcome == api.Open {
 			c.open++
 		}
-		if f.Outcome != api.Open || f.SYNACK.IsZero() || now.Sub(f.SYNACK) < landedFor {
+		if f.Outcome != api.Open || f.SYNACK.IsZero() {
+			continue
+		}
+		if now.Sub(f.SYNACK) < landedFor {
+			c.landing++
 			continue
 		}
 		c.answered++
@@ -64,15 +69,17 @@ func (g Group) flights(port uint16) (f finding) {
 	var silent []string
 	for _, n := range g.Nodes {
 		c := n.flown(port, g.Now)
-		last := "its last " + phrase.Count(c.all, "probe")
+		which := ""
 		if port != 0 {
-			last += fmt.Sprintf(" of port %d", port)
+			which = fmt.Sprintf(" of port %d", port)
 		}
 		switch {
+		case c.answered == 0 && (c.all == 0 || c.landing > 0):
+			silent = append(silent, fmt.Sprintf("%s: no whole probe%s is in the record yet; do: ask again in a few seconds", n.Name, which))
 		case c.answered == 0 && c.open > 1:
 			silent = append(silent, fmt.Sprintf("%s: %d probes were answered, but their packets are not in the record; do: look with spoolctl flights %s", n.Name, c.open, n.Name))
 		case c.answered == 0:
-			silent = append(silent, fmt.Sprintf("%s: none of %s was answered; do: start the service, or spoolctl test %s", n.Name, last, n.Name))
+			silent = append(silent, fmt.Sprintf("%s: none of its last %s%s was answered; do: start the service, or spoolctl test %s", n.Name, phrase.Count(c.all, "probe"), which, n.Name))
 		case c.fin > 0:
 			f.fails("%s: %s ended with a FIN; do: look with spoolctl pcap %s FILE", n.Name, of(c.fin, c.answered), n.Name)
 		case c.answered-c.reset > lost(c.answered) || c.reset == 0:

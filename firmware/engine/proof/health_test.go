@@ -78,9 +78,9 @@ func TestHalfOpenNeedsAnsweredProbesThatEndWithARSTAndNoFIN(t *testing.T) {
 		verdict api.Verdict
 		words   string
 	}{
-		{"no probe", func(*Group) {}, api.UnseenYet, "A: none of its last 0 probes was answered"},
+		{"no probe", func(*Group) {}, api.UnseenYet, "A: no whole probe is in the record yet; do: ask again"},
 		{"all refused", each(func(f *api.Flight) { f.Outcome, f.SYNACK, f.RST = api.Refused, time.Time{}, time.Time{} }), api.UnseenYet, "A: none of its last 40 probes was answered"},
-		{"all answered this moment", each(func(f *api.Flight) { f.SYNACK, f.RST = now, time.Time{} }), api.UnseenYet, "not in the record"},
+		{"all answered this moment", each(func(f *api.Flight) { f.SYNACK, f.RST = now, time.Time{} }), api.UnseenYet, "no whole probe is in the record yet"},
 		{"nothing recorded", each(func(f *api.Flight) { f.SYN, f.SYNACK, f.RST = time.Time{}, time.Time{}, time.Time{} }), api.UnseenYet, "their packets are not in the record"},
 		{"answered and reset", func(g *Group) { g.probe(20) }, api.Pass, "A: 40 of 40 answered probes ended with our RST, none with a FIN"},
 		{"one RST was not recorded", func(g *Group) { g.probe(20); g.Nodes[0].Flights[3].RST = time.Time{} }, api.Pass, "A: 39 of 40"},
@@ -89,7 +89,7 @@ func TestHalfOpenNeedsAnsweredProbesThatEndWithARSTAndNoFIN(t *testing.T) {
 		{"one node is off", func(g *Group) {
 			g.probe(20)
 			g.Nodes[1].Flights = nil
-		}, api.Pass, "B: none of its last 0 probes was answered"},
+		}, api.Pass, "B: no whole probe is in the record yet"},
 	} {
 		g := group()
 		tt.see(&g)
