@@ -71,13 +71,16 @@ func status(ctx context.Context, c *call) error {
 	return nil
 }
 
-// reason is the reason of the axis that keeps the node from serving, or else of
-// its health.
+// reason is the reason of the axis that keeps the node from serving, of both where both
+// do, or else of its health.
 func reason(n api.Node) string {
-	if n.Service != api.InService {
+	switch {
+	case n.Service == api.InService:
+		return n.HealthReason
+	case n.Health == api.Up || n.Health == api.Checking:
 		return n.ServiceReason
 	}
-	return n.HealthReason
+	return fmt.Sprintf("%s; and %s: %s", n.ServiceReason, n.Health, n.HealthReason)
 }
 
 func who(ctx context.Context, c *call) error {

@@ -36,6 +36,24 @@ func watchedText() string {
 		"B     YSoftSQ-TS       wrong password  1m0s  0       " + asked + "  does not count: said by 198.18.0.11\n"
 }
 
+func TestStatusSaysEachReasonWhyANodeDoesNotServe(t *testing.T) {
+	for _, tt := range []struct {
+		is      api.Health
+		service api.Service
+		want    string
+	}{
+		{api.Up, api.OutOfService, "stopped"},
+		{api.Checking, api.Draining, "stopped"},
+		{api.Down, api.InService, "port 5022"},
+		{api.Down, api.OutOfService, "stopped; and Down: port 5022"},
+		{api.Starting, api.Draining, "stopped; and Starting: port 5022"},
+	} {
+		if got := reason(api.Node{Health: tt.is, HealthReason: "port 5022", Service: tt.service, ServiceReason: "stopped"}); got != tt.want {
+			t.Errorf("%s, %s: %q", tt.is, tt.service, got)
+		}
+	}
+}
+
 // A restart forgets since when an MFD is bound that was bound in the minute before.
 func TestMFDThatMayBeBoundForLongerIsSaidToBe(t *testing.T) {
 	b := bound()[0]
