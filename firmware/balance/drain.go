@@ -37,7 +37,7 @@ func (g *Group) Drain(id NodeID, verb api.DrainVerb, force bool, now time.Time) 
 	case api.DrainGently:
 		service, reason = api.Draining, "drained by the operator: bound MFDs stay until their window ends"
 	case api.MoveNow:
-		service, reason = api.Draining, "drained by the operator: MFDs move at their next connection, open connections finish"
+		service, reason = api.Draining, "drained by the operator: MFDs leave it at their next connection, open connections finish"
 	case api.StopNow:
 		service, reason = api.OutOfService, "stopped by the operator"
 	default:
@@ -124,7 +124,7 @@ func (g *Group) Emptied(now time.Time) (done []NodeID) {
 		if n.service == api.Draining && now.Sub(n.since) >= windowSlack && n.open == 0 && (n.bound == 0 || !n.keeps) {
 			reason := "drained: no MFD is left on it"
 			if n.bound > 0 {
-				reason = "drained: no connection is open to it; an MFD that is still bound to it moves at its next connection"
+				reason = "drained: no connection is open to it; an MFD that is still bound to it leaves it at its next connection"
 			}
 			n.set(api.OutOfService, reason, now)
 			done = append(done, n.ID)

@@ -64,11 +64,25 @@ func (g *group) nodeState(id balance.NodeID) string {
 		}
 		text := string(g.members[i].machine.Status().Health) + ", " + lower(string(n.Service))
 		if !slices.Contains(g.policy.Up(), id) {
-			text += ": it gets another node at its next connection"
+			text += ": " + g.next()
 		}
 		return text
 	}
-	return "removed: it gets another node at its next connection"
+	return "removed: " + g.next()
+}
+
+// next is what becomes of an MFD whose node does not serve it any more.
+func (g *group) next() string {
+	return g.elsewhere("it gets another node at its next connection", "its next connection is refused, until a node takes MFDs again")
+}
+
+// elsewhere chooses words about MFDs that leave their node, by whether there is one that
+// takes them.
+func (g *group) elsewhere(taken, refused string) string {
+	if g.serves() {
+		return taken
+	}
+	return refused
 }
 
 func (e *Engine) openConnection(c dataplane.Connection) api.OpenConnection {
@@ -103,8 +117,24 @@ func (e *Engine) rehearse(m *member) (api.Rehearsal, error) {
 		phrase.Does(r.Cut, "open connection", "is reset", "are reset"), strings.Join(holds, ", "))
 	if !r.Serves {
 		out.Text = fmt.Sprintf("if %s goes now nobody can print: no other node of group %s takes MFDs", m.Name, m.group.Name)
+		if keep := m.keptElsewhere(r.Holds); len(keep) > 0 {
+			out.Text = fmt.Sprintf("if %s goes now no node of group %s takes new MFDs: %s, %s; who is bound goes on until the window ends: %s", m.Name, m.group.Name,
+				phrase.Does(r.Moves, "MFD", "is refused", "are refused"), phrase.Does(r.Cut, "open connection", "is reset", "are reset"), strings.Join(keep, ", "))
+		}
 	}
 	return out, nil
+}
+
+// keptElsewhere names the other nodes that serve those who are bound to them, as one
+// that is drained gently does, and how many these are.
+func (m *member) keptElsewhere(holds map[balance.NodeID]int) (keep []string) {
+	up := m.group.policy.Up()
+	for _, other := range m.group.members {
+		if n := holds[other.id]; n > 0 && slices.Contains(up, other.id) {
+			keep = append(keep, fmt.Sprintf("%d on %s", n, other.Name))
+		}
+	}
+	return keep
 }
 
 // serveMFD looks at the kernel's connections before it comes into the loop: there

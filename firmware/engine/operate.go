@@ -68,9 +68,9 @@ func (e *Engine) drain(m *member, r api.DrainRequest) (api.Done, error) {
 	switch r.Verb {
 	case api.StopNow:
 		e.cut(m)
-		text = m.Name + " is out of service; its MFDs connect again, to a node that serves"
+		text = m.Name + " is out of service; its MFDs " + m.group.elsewhere("connect again, to a node that serves", "are refused when they connect again")
 	case api.MoveNow:
-		text += "those that are bound to it move at their next connection, open connections finish"
+		text += "those that are bound to it " + m.group.elsewhere("move", "are refused") + " at their next connection, open connections finish"
 	case api.DrainGently:
 		text += "those that are bound to it stay until their window ends" + emptyBy(policy, m.id, now)
 	}
@@ -165,7 +165,8 @@ func (e *Engine) forget(g *group, mfd netip.Addr) (api.Done, error) {
 	if err := e.opts.Kernel.Forget([]dataplane.Binding{{VirtualAddress: g.VirtualAddress, Client: mfd}}); err != nil {
 		return api.Done{}, err
 	}
-	text := fmt.Sprintf("%s is forgotten: its next connection goes to the node with the fewest connections", mfd)
+	text := fmt.Sprintf("%s is forgotten: its next connection %s", mfd,
+		g.elsewhere("goes to the node with the fewest connections", "is refused, until a node takes MFDs again"))
 	e.tell(event.Event{Kind: event.ClientForgotten, Severity: event.Notice, Group: g.Name, Moves: operatorMoved([]netip.Addr{mfd}, e.name(was.Node)), Text: text})
 	e.saveNow()
 	return api.Done{Text: text}, nil

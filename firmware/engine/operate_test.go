@@ -71,7 +71,7 @@ func TestOrderThatChangesNothingSaysSoAndTellsNobody(t *testing.T) {
 		{"gentle drain", drain(api.DrainGently), "B gets no new MFDs; ", 1},
 		{"the same again", drain(api.DrainGently), "B is draining already: drained by the operator: bound MFDs stay until their window ends", 0},
 		{"another way", drain(api.MoveNow), "B gets no new MFDs; ", 1},
-		{"that way again", drain(api.MoveNow), "B is draining already: drained by the operator: MFDs move at their next connection", 0},
+		{"that way again", drain(api.MoveNow), "B is draining already: drained by the operator: MFDs leave it at their next connection", 0},
 		{"stop", drain(api.StopNow), "B is out of service; ", 1},
 		{"stop while a connection is open", drain(api.StopNow), "B is out of service; ", 1},
 		{"", func() (api.Done, error) { b.shut(number, mfd, "198.18.0.12"); return api.Done{}, nil }, "", 0},
@@ -121,7 +121,7 @@ func TestNodeThatWasDrainedByMoveSaysWhatIsLeftOnIt(t *testing.T) {
 	}
 	b.shut(number, mfd, "198.18.0.12")
 	b.pass(time.Second)
-	want := "drained: no connection is open to it; an MFD that is still bound to it moves at its next connection"
+	want := "drained: no connection is open to it; an MFD that is still bound to it leaves it at its next connection"
 	if n := b.node("B"); n.Service != api.OutOfService || n.Clients != 1 || n.ServiceReason != want {
 		t.Errorf("after the last connection: %+v", n)
 	}
@@ -169,6 +169,40 @@ func TestLastServingNodeIsNotDrainedUnlessForced(t *testing.T) {
 	b.pass(time.Second)
 	if s := b.last().Box; s.State != api.NothingServing || !strings.Contains(s.Reason, "A is out of service: return it to service; B is out of service: return it to service") {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A is drained gently and B by force: who is bound to A goes on, and nobody else.
+func TestNoOtherNodeIsPromisedWhereThereIsNone(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd.Next(), "198.18.0.11")
+	b.shut(b.open(mfd, "198.18.0.12"), mfd, "198.18.0.12")
+	nodeB := b.member("198.18.0.12")
+	b.drain(b.member("198.18.0.11"), api.DrainRequest{Verb: api.DrainGently})
+	want := "if B goes now no node of group print takes new MFDs: 1 MFD is refused, 0 open connections are reset; who is bound goes on until the window ends: 1 on A"
+	if r, err := b.rehearse(nodeB); err != nil || r.Text != want {
+		t.Errorf("rehearsed %q (%v)", r.Text, err)
+	}
+	for _, tt := range []struct {
+		verb api.DrainVerb
+		want string
+	}{
+		{api.MoveNow, "B gets no new MFDs; those that are bound to it are refused at their next connection, open connections finish"},
+		{api.StopNow, "B is out of service; its MFDs are refused when they connect again"},
+	} {
+		if done, err := b.drain(nodeB, api.DrainRequest{Verb: tt.verb, Force: true}); err != nil || done.Text != tt.want {
+			t.Errorf("%s: %q (%v)", tt.verb, done.Text, err)
+		}
+		if m := b.aboutMFD(mfd, nil); len(m.Bound) != 1 || !strings.HasSuffix(m.Bound[0].NodeState, ": its next connection is refused, until a node takes MFDs again") {
+			t.Errorf("%s: its MFD is said to be %+v", tt.verb, m.Bound)
+		}
+	}
+	if _, err := b.giveBack(b.member("198.18.0.11")); err != nil {
+		t.Fatal(err)
+	}
+	if m := b.aboutMFD(mfd, nil); !strings.HasSuffix(m.Bound[0].NodeState, ": it gets another node at its next connection") {
+		t.Errorf("with A back its MFD is said to be %+v", m.Bound)
 	}
 }
 
