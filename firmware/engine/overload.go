@@ -20,6 +20,7 @@ type load struct {
 	unlimited bool
 	full      bool // newcomers are turned away
 	evicted   time.Time
+	resumed   bool // what was before this start is taken over
 }
 
 func newLoad() load { return load{book: overload.NewBook()} }
@@ -65,6 +66,7 @@ func (e *Engine) named(name string) *group {
 
 // tickLoad looks how near the box is to its bounds.
 func (e *Engine) tickLoad(now time.Time) {
+	e.resumeLoad(now)
 	findings, changed := e.load.book.Recount(now, func(c overload.Caller) (is, limit int) {
 		g := e.named(c.Group)
 		if g == nil {
@@ -89,6 +91,30 @@ func (e *Engine) tickLoad(now time.Time) {
 		Connections: r.Connections, MostConnections: r.MostConnections, Bindings: r.Bindings, MostBindings: r.MostBindings,
 		Dropped: pressure.Dropped, HeldBack: pressure.HeldBack, NoRoom: pressure.NoRoom, Newcomers: e.config.Newcomers,
 	}))
+}
+
+// resumeLoad takes over what was before this start, once connections are counted: who
+// has too many open gets no more, though none is opened, and an incident of an overload
+// ends soon if it is over.
+func (e *Engine) resumeLoad(now time.Time) {
+	if e.load.resumed || !e.started {
+		return
+	}
+	e.load.resumed = true
+	changed := false
+	for _, g := range e.groups {
+		for _, c := range g.policy.Clients(netip.Prefix{}, now) {
+			changed = e.load.book.Count(now, overload.Caller{Group: g.Name, Client: c.Address}, c.Open, g.Limits.Connections) || changed
+		}
+	}
+	if changed {
+		e.limit(now)
+	}
+	for _, i := range e.book.Open() {
+		if i.Away.IsZero() {
+			e.load.book.Recall(now, i.Kind, i.Group)
+		}
+	}
 }
 
 func (e *Engine) bindings() (n int) {

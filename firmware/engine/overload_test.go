@@ -49,6 +49,42 @@ func TestMFDWithTooManyConnectionsGetsNoMoreUntilItHasFewer(t *testing.T) {
 	}
 }
 
+// What the balancer was killed in the midst of may be over by then.
+func TestOverloadOfBeforeARestartIsConfirmedOrEndsWithinHalfAMinute(t *testing.T) {
+	for _, lasts := range []bool{true, false} {
+		b := newBox(t, twoNodes+"limits.connections = 50\n")
+		b.round(api.Open)
+		for range 50 {
+			b.open(mfd, "198.18.0.11")
+		}
+		b.pass(time.Second)
+		b.killed() // and sees no connection at first
+		limited := 0
+		if lasts {
+			var again dataplane.Batch
+			for i := range 50 {
+				again.Events = append(again.Events, dataplane.Event{Kind: dataplane.Opened, ID: uint64(i), VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(b.member("198.18.0.11").id)})
+			}
+			b.resync(again)
+			limited = 1
+		}
+		b.pass(30 * time.Second)
+		is := 0
+		for _, i := range b.last().Incidents {
+			if i.Kind == event.ClientLimit {
+				is++
+			}
+		}
+		if is != limited || len(b.kernel.limited) != limited {
+			t.Errorf("lasts %v: %d incidents, limited are %v", lasts, is, b.kernel.limited)
+		}
+		b.pass(3 * time.Minute)
+		if lasts != (len(b.last().Overload) == 1) {
+			t.Errorf("lasts %v: three minutes later %+v", lasts, b.last().Overload)
+		}
+	}
+}
+
 func TestWhatTheKernelTurnsAwayIsToldAndShown(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

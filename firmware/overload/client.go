@@ -51,7 +51,7 @@ func (b *Book) Limited() (out []Caller) {
 // changed. open tells how many one has, and how many it may have; 0 when there is no
 // such group any more. Call it about once a second.
 func (b *Book) Recount(now time.Time, open func(Caller) (is, limit int)) (changes []Finding, changed bool) {
-	groups := map[string][]string{} // those with clients that are limited
+	groups := map[string]*crowd{}
 	for c, g := range b.greedy {
 		is, limit := open(c)
 		if limit == 0 {
@@ -64,41 +64,62 @@ func (b *Book) Recount(now time.Time, open func(Caller) (is, limit int)) (change
 			delete(b.greedy, c)
 			continue
 		}
-		groups[c.Group] = append(groups[c.Group], fmt.Sprintf("%s (%d)", c.Client, g.open))
+		if groups[c.Group] == nil {
+			groups[c.Group] = &crowd{}
+		}
+		groups[c.Group].add(c, g)
 	}
-	for group, clients := range groups {
-		slices.Sort(clients)
-		changes = append(changes, b.see(now, key{event.ClientLimit, group}, event.Warning, 0, func(uint64) string { return limitText(group, clients, b.limit(group)) })...)
+	for group, of := range groups {
+		changes = append(changes, b.see(now, key{event.ClientLimit, group}, event.Warning, 0, func(uint64) string { return of.text(group) })...)
 	}
-	for _, k := range slices.Collect(maps.Keys(b.open)) {
+	for _, k := range slices.Concat(slices.Collect(maps.Keys(b.open)), slices.Collect(maps.Keys(b.recalled))) {
 		if k.kind == event.ClientLimit && groups[k.group] == nil {
-			// Each of them has been below its limit for calm already.
-			b.open[k].last = time.Time{}
+			if t := b.open[k]; t != nil {
+				t.last = time.Time{} // each of them has been below its limit for calm already
+			}
 			changes = append(changes, b.rest(now, k, "no MFD of group "+k.group+" has more connections open than one may have")...)
 		}
 	}
 	return changes, changed
 }
 
-func (b *Book) limit(group string) (most int) {
-	for c, g := range b.greedy {
-		if c.Group == group {
-			most = max(most, g.limit)
-		}
+// crowd are the greedy clients of a group, in words: those that are limited, and those
+// that were within calm.
+type crowd struct {
+	limited, eased []string
+	limit          int
+}
+
+func (c *crowd) add(who Caller, g *greedy) {
+	c.limit = max(c.limit, g.limit)
+	if g.limited {
+		c.limited = append(c.limited, fmt.Sprintf("%s (%d)", who.Client, g.open))
+	} else {
+		c.eased = append(c.eased, fmt.Sprintf("%s (%d now)", who.Client, g.open))
 	}
-	return most
 }
 
 // named is the number of clients that a text names.
 const named = 5
 
-func limitText(group string, clients []string, limit int) string {
+func list(clients []string) string {
+	slices.Sort(clients)
 	more := ""
 	if n := len(clients) - named; n > 0 {
 		clients, more = clients[:named], fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("%s%s: that many connections are open, or were within the last half minute, and group %s lets one MFD have %d. "+
-		"New ones are refused until some are closed; what is open goes on, and nobody else is concerned. "+
-		"An MFD needs some 40: restart it, or find out which program there opens them. If it is a router or a server with many MFDs behind it, set limits.connections of the group higher",
-		strings.Join(clients, ", "), more, group, limit)
+	return strings.Join(clients, ", ") + more
+}
+
+func (c *crowd) text(group string) (text string) {
+	if len(c.limited) > 0 {
+		text = fmt.Sprintf("%s: that many connections are open, and group %s lets one MFD have %d. "+
+			"New ones are refused for as long as it has so many; what is open goes on, and nobody else is concerned. ", list(c.limited), group, c.limit)
+	}
+	if len(c.eased) > 0 {
+		text += fmt.Sprintf("%s: within the last half minute as many connections were open as group %s lets one MFD have, %d. "+
+			"New ones are let in again. ", list(c.eased), group, c.limit)
+	}
+	return text + "An MFD needs some 40: restart it, or find out which program there opens them. " +
+		"If it is a router or a server with many MFDs behind it, set limits.connections of the group higher"
 }

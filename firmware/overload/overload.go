@@ -10,7 +10,7 @@
 //	box.connections    the same for connections; the kernel dropped first packets
 //
 // Each is told when it begins, again when it gets worse, and when it has been over for
-// half a minute.
+// half a minute. One that was told before a restart is told again, or its end, in less.
 package overload
 
 import (
@@ -25,6 +25,9 @@ import (
 const (
 	// calm is how long nothing must be seen of an overload until it is over.
 	calm = 30 * time.Second
+	// resumed is the same after a restart for what was open before it: part of calm may
+	// have gone by already.
+	resumed = calm / 2
 	// callers bounds the clients that are kept, as the kernel bounds those that it
 	// limits.
 	callers = 4096
@@ -74,10 +77,26 @@ type Book struct {
 	greedy map[Caller]*greedy
 	before Reading
 	read   bool // before is one
+	// recalled are the overloads of before this book that it has not seen, with the
+	// moment from which on it looks for them.
+	recalled map[key]time.Time
 }
 
 // NewBook is a book without findings.
-func NewBook() *Book { return &Book{open: map[key]*trouble{}, greedy: map[Caller]*greedy{}} }
+func NewBook() *Book {
+	return &Book{open: map[key]*trouble{}, greedy: map[Caller]*greedy{}, recalled: map[key]time.Time{}}
+}
+
+// Recall takes it that an overload was told before this book began. It is told again
+// when it is seen, or else its end is. Of any other kind nothing is kept.
+func (b *Book) Recall(now time.Time, kind, group string) {
+	switch kind {
+	case event.ClientLimit, event.BoxNewcomers, event.BoxBindings, event.BoxConnections:
+		if k := (key{kind, group}); b.open[k] == nil {
+			b.recalled[k] = now
+		}
+	}
+}
 
 // Open are the findings that last, the oldest first.
 func (b *Book) Open() (out []Finding) {
@@ -97,6 +116,7 @@ func (b *Book) see(now time.Time, k key, severity string, more uint64, text func
 	if t == nil {
 		t = &trouble{Finding: Finding{Kind: k.kind, Severity: severity, Group: k.group, Since: now}}
 		b.open[k] = t
+		delete(b.recalled, k)
 	}
 	if severity == event.Alert && t.Severity != event.Alert {
 		t.Severity, news = severity, true
@@ -114,6 +134,10 @@ func (b *Book) see(now time.Time, k key, severity string, more uint64, text func
 // been so for a while.
 func (b *Book) rest(now time.Time, k key, over string) []Finding {
 	t := b.open[k]
+	if since, is := b.recalled[k]; is && now.Sub(since) >= resumed {
+		delete(b.recalled, k)
+		return []Finding{{Kind: k.kind, Severity: event.Notice, Group: k.group, Text: over, Since: since}}
+	}
 	if t == nil || now.Sub(t.last) < calm {
 		return nil
 	}

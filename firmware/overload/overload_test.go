@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -106,6 +107,12 @@ func TestClientIsLimitedAsLongAsItHasTooManyConnections(t *testing.T) {
 			t.Errorf("limited are %v, want %v", got, want)
 		}
 	}
+	says := func(want string) {
+		t.Helper()
+		if f := b.Open(); len(f) != 1 || !strings.HasPrefix(f[0].Text, want) {
+			t.Errorf("open are %v, want %q", f, want)
+		}
+	}
 	if b.Count(now, greedy, 99, limit) {
 		t.Error("99 of 100 are too many")
 	}
@@ -115,16 +122,19 @@ func TestClientIsLimitedAsLongAsItHasTooManyConnections(t *testing.T) {
 		t.Error("the change is told not once")
 	}
 	limited(greedy)
-	tick("warning: 198.18.1.7 (100): that many connections are open, or were within the last half minute, and group print lets one MFD have 100")
+	tick("warning: 198.18.1.7 (100): that many connections are open, and group print lets one MFD have 100")
 	open[greedy] = 99
 	tick()
 	limited()
+	says("198.18.1.7 (99 now): within the last half minute as many connections were open as group print lets one MFD have, 100. New ones are let in again. ")
 	open[greedy] = 100 // comes and goes around the limit: no news
 	tick()
 	limited(greedy)
+	says("198.18.1.7 (100): that many connections are open, and group print lets one MFD have 100. New ones are refused")
 	open[greedy] = 3
 	for range 29 {
 		tick()
+		says("198.18.1.7 (3 now): within")
 	}
 	limited()
 	if f := b.Open(); len(f) != 1 || f[0].Kind != event.ClientLimit || f[0].Group != "print" {
@@ -133,6 +143,34 @@ func TestClientIsLimitedAsLongAsItHasTooManyConnections(t *testing.T) {
 	tick("notice: no MFD of group print")
 	if len(b.Open()) > 0 || len(b.greedy) > 0 {
 		t.Errorf("left are %v and %v", b.open, b.greedy)
+	}
+}
+
+func TestOverloadOfBeforeARestartEndsOrIsToldAgain(t *testing.T) {
+	b, now := NewBook(), start
+	caller := Caller{"scan", netip.MustParseAddr("198.18.1.7")}
+	b.Recall(now, event.ClientLimit, "print")
+	b.Recall(now, event.ClientLimit, "scan")
+	b.Recall(now, event.BoxNewcomers, "")
+	b.Recall(now, event.BoxConnections, "")
+	b.Recall(now, event.NodeDown, "print")
+	b.Count(now, caller, 100, 100)
+	told := map[string]string{}
+	for range 31 {
+		now = now.Add(time.Second)
+		changes, _ := b.Recount(now, func(Caller) (int, int) { return 100, 100 })
+		r := calmBox
+		r.HeldBack = uint64(now.Sub(start) / time.Second)
+		for _, f := range append(changes, b.Read(now, r)...) {
+			told[f.Kind+" "+f.Group] += f.Severity + now.Sub(start).String()
+		}
+	}
+	want := map[string]string{"client.limit print": "notice15s", "client.limit scan": "warning1s", "box.newcomers ": "warning2s", "box.connections ": "notice15s"}
+	if !maps.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+	if len(b.Open()) != 2 || len(b.recalled) > 0 {
+		t.Errorf("open are %v, not settled %v", b.Open(), b.recalled)
 	}
 }
 
