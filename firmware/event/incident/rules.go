@@ -27,7 +27,7 @@ type rule struct {
 
 var rules = map[string]rule{
 	event.NodeDown: {do: "Look whether the server is on and its services run, and whether a firewall lets this box reach the probed ports. " +
-		"It takes MFDs again by itself when it has answered for the up-delay; if an operator has drained or stopped it, it stays out until you return it, too: spoolctl return"},
+		"It takes MFDs again by itself when it has answered for the up-delay; one that an operator has drained or stopped stays out until it is returned, too: spoolctl return NODE"},
 	event.GroupState:       {do: "Bring another node into service, or find out why it does not serve"},
 	event.GroupUnreached:   {do: "Find the machine that has the address and give it another one, or put the cable of the service interface in: the cause says which"},
 	event.GroupDisputed:    {do: "Find the machine by its MAC address, which the cause names, and give it another IP address"},
