@@ -32,12 +32,21 @@ const settlingIn = 10 * time.Second
 func (e *Engine) tellDoubt(now time.Time) {
 	switch v := e.doubt; {
 	case v.Suspect && !e.doubtTold && (e.heard || now.Sub(e.startedAt) >= settlingIn):
-		e.doubtTold = true
+		e.doubtTold, e.doubtPast = true, false
 		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Since: v.Since,
 			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
 	case !v.Suspect && e.doubtTold:
 		e.doubtTold = false
 		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered again; the box no longer suspects itself"})
+	}
+}
+
+// endPastDoubt ends, with the first answer, the suspicion of before a start that nobody
+// has had since.
+func (e *Engine) endPastDoubt(o api.Outcome) {
+	if e.doubtPast && o == api.Open {
+		e.doubtPast = false
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered; the box does not suspect itself any more"})
 	}
 }
 
@@ -66,7 +75,7 @@ func (e *Engine) recallDoubt(p past, kernel dataplane.Adopted, now time.Time) {
 	if !v.Suspect {
 		return
 	}
-	e.doubt, e.doubtTold = v, true
+	e.doubt, e.doubtTold, e.doubtPast = v, true, false
 	e.book.Confirm(event.BoxSuspicion, "", "")
 	for _, m := range e.members {
 		m.machine.Hold(now, v)

@@ -89,3 +89,72 @@ func TestNodesThatDiedWhileTheBalancerWasDeadGoDown(t *testing.T) {
 		}
 	}
 }
+
+// The box was switched off while it suspected itself, and the cable was put in before it
+// was on again.
+func TestFirstAnswerAfterARebootEndsTheSuspicionOfBefore(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.rounds(30*time.Second, api.TimedOut, "198.18.0.11", "198.18.0.12")
+	b.kernel = newFakeKernel()
+	b.killed()
+	if got := len(b.last().Incidents); got != 1 {
+		t.Errorf("%d incidents are open right after the start", got)
+	}
+	b.round(api.Open)
+	if s := b.last(); len(s.Incidents) != 0 {
+		t.Errorf("with all nodes Up: %+v", s.Incidents)
+	}
+	b.wantMessages(beginBox, clearBox)
+}
+
+// One node alone makes no suspicion by its silence; that the box can't send does.
+func TestRestartDoesNotEndTheSuspicionOfABoxThatCanNotSend(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.rounds(30*time.Second, api.Refused, "198.18.0.12") // Down
+	b.rounds(30*time.Second, api.NoRoute, "198.18.0.11", "198.18.0.12")
+	told := len(b.told(event.BoxSuspicion))
+	if b.last().Box.Suspicion == "" || told == 0 {
+		t.Fatal("the box does not suspect itself")
+	}
+	b.killed()
+	b.rounds(30*time.Second, api.NoRoute, "198.18.0.11", "198.18.0.12")
+	if s := b.last().Box.Suspicion; s == "" {
+		t.Error("after the restart the box does not suspect itself")
+	}
+	for _, text := range b.told(event.BoxSuspicion)[told:] {
+		if strings.Contains(text, "notice") {
+			t.Errorf("it tells: %s", text)
+		}
+	}
+	b.round(api.Open)
+	for _, i := range b.last().Incidents {
+		if i.Kind == event.BoxSuspicion {
+			t.Errorf("with an answer it lasts: %+v", i)
+		}
+	}
+}
+
+// While the box suspects itself somebody changes which ports are probed.
+func TestOtherCheckPortsEndNoSuspicionBeforeTheyAnswer(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.rounds(30*time.Second, api.TimedOut, "198.18.0.11", "198.18.0.12")
+	b.text = twoNodes + "[group.checks]\nports = [5011]\n"
+	b.reload()
+	b.rounds(30*time.Second, api.TimedOut, "198.18.0.11", "198.18.0.12")
+	for _, name := range []string{"A", "B"} {
+		if n := b.node(name); n.Health == api.Down {
+			t.Errorf("%s is Down: %s", name, n.HealthReason)
+		}
+	}
+	if b.last().Box.Suspicion == "" {
+		t.Error("the box no longer suspects itself")
+	}
+	b.round(api.Open)
+	if s := b.last(); s.Box.State != api.OK || s.Box.Suspicion != "" || len(b.kernel.cuts) != 0 {
+		t.Errorf("with the cables in: %s, %q, cut %v", s.Box.State, s.Box.Suspicion, b.kernel.cuts)
+	}
+	b.wantMessages(beginBox, clearBox)
+}

@@ -106,6 +106,7 @@ type Engine struct {
 	doubt      health.Verdict
 	holds      map[netip.Addr]api.Hold // of the virtual addresses, as netd tells
 	doubtTold  bool                    // an event told the doubt
+	doubtPast  bool                    // one was told before the start, and is none now
 	heard      bool                    // a probe has left the box since the start
 	startedAt  time.Time
 	open       map[uint64]struct{}      // connections that are counted as open

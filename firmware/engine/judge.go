@@ -17,6 +17,7 @@ func (e *Engine) probed(p probed) {
 	e.heard = e.heard || p.probe.Outcome != api.NoRoute && p.probe.Outcome != api.Failed
 	e.suspicion.Observe(now, p.target.Address, p.probe)
 	e.doubts(now)
+	e.endPastDoubt(p.probe.Outcome)
 	for _, m := range e.members {
 		if m.Address != p.target.Address.Addr() {
 			continue

@@ -46,6 +46,7 @@ func (e *Engine) start(before past) error {
 			m.machine.Recall(before.healths[m.place()])
 		}
 	}
+	e.doubtPast = !before.doubted.IsZero()
 	if !fresh {
 		e.recallDoubt(before, kernel, now)
 	}

@@ -89,15 +89,29 @@ func (s *Suspicion) Recall(targets []netip.AddrPort, since time.Time) {
 }
 
 // Keep forgets all targets but these, after a change of the configuration; round
-// is the new length of a round.
+// is the new length of a round. Another port of a node that is silent is as silent until
+// it is probed: that what is looked at has changed ends no doubt.
 func (s *Suspicion) Keep(targets []netip.AddrPort, round time.Duration) {
 	kept := map[netip.AddrPort]*sighting{}
 	for _, t := range targets {
 		if seen := s.targets[t]; seen != nil {
 			kept[t] = seen
+		} else if silent := s.silent(t.Addr()); silent != nil {
+			as := *silent
+			kept[t] = &as
 		}
 	}
 	s.round, s.targets = round, kept
+}
+
+// silent is a port of a node that does not answer, nil when there is none.
+func (s *Suspicion) silent(node netip.Addr) *sighting {
+	for at, t := range s.targets {
+		if at.Addr() == node && !t.failing.IsZero() {
+			return t
+		}
+	}
+	return nil
 }
 
 // Blame says what is known to be wrong with the box itself, such as a cable that is
@@ -117,7 +131,7 @@ func (s *Suspicion) Verdict() Verdict {
 		s.freed = s.last
 	case v.Suspect && v.Since.Before(s.freed):
 		v.Since = s.freed
-	case !v.Suspect && !v.Deaf && lost && s.last.Sub(s.freed) < deafFor:
+	case !v.Suspect && !v.Deaf && lost && !s.freed.IsZero() && s.last.Sub(s.freed) < deafFor:
 		v = Verdict{Suspect: true, Since: s.freed, Reason: "this box could not send probes until " + clock(s.freed) + ", and nobody answers yet: the switch may not forward"}
 	}
 	return v
