@@ -37,7 +37,11 @@ func (e *Engine) tellDoubt(now time.Time) {
 			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
 	case !v.Suspect && e.doubtTold:
 		e.doubtTold = false
-		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "probes are answered again; the box no longer suspects itself"})
+		text := "probes are answered again; the box no longer suspects itself"
+		if !e.suspicion.Answered() {
+			text = "the box no longer suspects itself, though no probe is answered yet: what is left points to the nodes"
+		}
+		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: text})
 	}
 }
 

@@ -158,3 +158,16 @@ func TestOtherCheckPortsEndNoSuspicionBeforeTheyAnswer(t *testing.T) {
 	}
 	b.wantMessages(beginBox, clearBox)
 }
+
+// The cable is in again, and after the time that a switch is given still nobody answers.
+func TestSuspicionThatEndsWithoutAnAnswerDoesNotTellOfOne(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.rounds(30*time.Second, api.Refused, "198.18.0.12") // Down
+	b.rounds(30*time.Second, api.NoRoute, "198.18.0.11", "198.18.0.12")
+	b.rounds(3*time.Minute, api.TimedOut, "198.18.0.11", "198.18.0.12")
+	told := b.told(event.BoxSuspicion)
+	if last := told[len(told)-1]; b.last().Box.Suspicion != "" || !strings.Contains(last, "no probe is answered yet") {
+		t.Errorf("it tells %q, and suspects %q", last, b.last().Box.Suspicion)
+	}
+}

@@ -104,6 +104,16 @@ func (s *Suspicion) Keep(targets []netip.AddrPort, round time.Duration) {
 	s.round, s.targets = round, kept
 }
 
+// Answered reports whether some probe is answered now.
+func (s *Suspicion) Answered() bool {
+	for _, t := range s.targets {
+		if t.failing.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
 // silent is a port of a node that does not answer, nil when there is none.
 func (s *Suspicion) silent(node netip.Addr) *sighting {
 	for at, t := range s.targets {
