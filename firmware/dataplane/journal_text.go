@@ -22,8 +22,8 @@ import (
 //	end 4 9ae0daaf
 //
 // A bound line has virtual address, client, node, seconds left and the Unix
-// time since when, and the word "earlier" where it may be so for longer. The last line has the number of lines before it and their
-// CRC-32: without it the file is torn.
+// time since when, and the word "earlier" where it may be so for longer. The last line
+// has the number of lines before it and their CRC-32: without it the file is torn.
 const journalHeader = "spoolgate bindings 1\n"
 
 func encodeRecord(r Record) []byte {

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"time"
@@ -52,33 +51,18 @@ func (t *Table) Limit(callers []Caller) error {
 	if !t.there.exists {
 		return nil
 	}
-	is, err := t.nft.GetSetElements(t.sets.limited)
-	if err != nil {
-		return fmt.Errorf("read limited clients: %w", err)
-	}
-	var out, in []nftables.SetElement
-	for _, e := range is {
-		out = append(out, nftables.SetElement{Key: e.Key})
-	}
+	var in []nftables.SetElement
 	for _, c := range callers[:min(len(callers), maxLimited)] {
 		e := addressElement(c.VirtualAddress.Unmap(), c.Client.Unmap())
 		e.Timeout = LimitedFor
 		in = append(in, e)
 	}
-	if len(in) == 0 && len(out) == 0 {
-		return nil
-	}
 	// An element's time can't be changed in place on kernels before 6.12. One that
-	// ends meanwhile fails the transaction, and is left out of the second one.
+	// ends meanwhile fails the transaction, and is not among those of the next one.
+	var err error
 	for range 3 {
-		if err := t.change(t.sets.limited, in, out); err != nil {
-			return err
-		}
-		if err = t.commit(); err == nil || !busy(err) {
+		if err = t.limit(in); err == nil || !busy(err) {
 			break
-		}
-		if out, err = t.stillLimited(out); err != nil {
-			return err
 		}
 	}
 	if err != nil {
@@ -87,19 +71,23 @@ func (t *Table) Limit(callers []Caller) error {
 	return nil
 }
 
-func (t *Table) stillLimited(of []nftables.SetElement) (out []nftables.SetElement, _ error) {
+// limit replaces all that are limited.
+func (t *Table) limit(in []nftables.SetElement) error {
 	is, err := t.nft.GetSetElements(t.sets.limited)
 	if err != nil {
-		return nil, fmt.Errorf("read limited clients: %w", err)
+		return fmt.Errorf("read who is limited: %w", err)
 	}
-	for _, e := range of {
-		for _, i := range is {
-			if bytes.Equal(e.Key, i.Key) {
-				out = append(out, e)
-			}
-		}
+	var out []nftables.SetElement
+	for _, e := range is {
+		out = append(out, nftables.SetElement{Key: e.Key})
 	}
-	return out, nil
+	if len(in) == 0 && len(out) == 0 {
+		return nil
+	}
+	if err := t.change(t.sets.limited, in, out); err != nil {
+		return err
+	}
+	return t.commit()
 }
 
 // addCounters makes the counters, and leaves those that are there.

@@ -41,10 +41,10 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 			}
 		case ev.Kind == dataplane.Closed && counted:
 			delete(e.open, ev.ID)
-			if g != nil && ev.Established {
-				g.policy.Prove(ev.Client)
-			}
 			if g != nil {
+				if ev.Established {
+					g.policy.Prove(ev.Client)
+				}
 				if ev.Replied {
 					g.seen.Answered(ev.Port, g.data(ev.Related, ev.Port), now)
 				}

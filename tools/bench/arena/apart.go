@@ -111,7 +111,7 @@ func (a *Arena) wireApart() error {
 // serveApart starts a server on each machine.
 func (a *Arena) serveApart(ctx context.Context) (err error) {
 	for i := range a.machines {
-		if a.machines[i].server, err = a.startBench(ctx, a.machines[i].space, a.serve, "serve", server()); err != nil {
+		if a.machines[i].server, err = a.startBench(ctx, a.machines[i].space, a.serve, "serve", Server()); err != nil {
 			return err
 		}
 	}

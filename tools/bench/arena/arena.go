@@ -104,11 +104,12 @@ func New(ctx context.Context, o Options) (_ *Arena, err error) {
 
 // serveMore starts a server on the nodes, beside those that run.
 func (a *Arena) serveMore(ctx context.Context) error {
-	_, err := a.startBench(ctx, a.nodes, a.serve, "serve", server())
+	_, err := a.startBench(ctx, a.nodes, a.serve, "serve", Server())
 	return err
 }
 
-func server() load.Server {
+// Server is what answers on the nodes.
+func Server() load.Server {
 	return load.Server{Ask: append(CheckPorts[:1:1], AskPorts...), Sink: []uint16{SinkPort}}
 }
 

@@ -92,12 +92,11 @@ func Start(ctx context.Context, o Options, w Way) (_ *Guest, err error) {
 // serve starts the nodes.
 func (g *Guest) serve(ctx context.Context) error {
 	ctx, g.stop = context.WithCancel(ctx)
-	server := load.Server{Ask: append(arena.CheckPorts[:1:1], arena.AskPorts...), Sink: []uint16{arena.SinkPort}}
 	ready := make(chan struct{})
 	g.serving = make(chan error, 1)
 	go func() {
 		g.serving <- g.nodes.Do(func() error {
-			return server.Serve(ctx, func() error { close(ready); return nil })
+			return arena.Server().Serve(ctx, func() error { close(ready); return nil })
 		})
 	}()
 	select {
