@@ -13,6 +13,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -86,6 +87,16 @@ type Group struct {
 	Services     Services
 	Limits       ClientLimits
 	Nodes        []Node
+}
+
+// SeenAs is the address under which the group's nodes see a client: one for all its
+// ports (requirement: "must appear under a single source IP address"). A node that
+// calls by the virtual address can't be sent its own packets.
+func (g *Group) SeenAs(client netip.Addr) netip.Addr {
+	if g.Mode == Transparent && !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Address == client }) {
+		return client
+	}
+	return g.VirtualAddress
 }
 
 // PortRange is a range of TCP ports, First to Last, both included.

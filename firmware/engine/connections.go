@@ -46,7 +46,7 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 					g.policy.Prove(ev.Client)
 				}
 				if ev.Replied {
-					g.seen.Answered(ev.Port, g.data(ev.Related, ev.Port), now)
+					g.seen.Answered(&g.Group, sighted(ev), now)
 				}
 				g.policy.Closed(ev.Client, id, now)
 			}
@@ -72,7 +72,7 @@ func (e *Engine) resync(b dataplane.Batch) {
 	for _, ev := range b.Events {
 		if g := e.byVIP[ev.VirtualAddress]; g != nil && ev.Kind == dataplane.Opened {
 			if _, seen := before[ev.ID]; !seen {
-				g.seen.Opened(g.sighted(ev))
+				g.seen.Opened(&g.Group, sighted(ev))
 			}
 			e.open[ev.ID] = struct{}{}
 			g.policy.Recount(ev.Client, balance.NodeID(ev.Mark))

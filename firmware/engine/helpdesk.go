@@ -11,7 +11,6 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/balance"
-	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/phrase"
 )
@@ -26,7 +25,7 @@ func (e *Engine) aboutMFD(a netip.Addr, open []dataplane.Connection) api.MFD {
 	for _, g := range e.groups {
 		if c, bound := g.policy.Lookup(a, now); bound {
 			m.Bound = append(m.Bound, api.BoundMFD{BoundClient: e.boundClient(g, c, now), VirtualAddress: g.VirtualAddress,
-				SeenAs: g.seenAs(a), NodeState: g.nodeState(c.Node)})
+				SeenAs: g.SeenAs(a), NodeState: g.nodeState(c.Node)})
 		}
 	}
 	for _, c := range open {
@@ -44,16 +43,6 @@ func (e *Engine) aboutMFD(a netip.Addr, open []dataplane.Connection) api.MFD {
 		}
 	}
 	return m
-}
-
-// seenAs is the address under which the group's nodes see an MFD: one for all its
-// ports (requirement: "must appear under a single source IP address").
-func (g *group) seenAs(a netip.Addr) netip.Addr {
-	itself := slices.ContainsFunc(g.members, func(m *member) bool { return m.Address == a })
-	if g.Mode == config.Transparent && !itself {
-		return a
-	}
-	return g.VirtualAddress
 }
 
 // nodeState says whether a node serves those who are bound to it.

@@ -10,6 +10,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/balance"
+	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/engine/proof"
 	"spoolgate/firmware/event"
@@ -34,7 +35,12 @@ func patiently[T any](ctx context.Context, ask func(context.Context) (T, error))
 }
 
 func (e *Engine) serveProof(w http.ResponseWriter, r *http.Request) {
-	a, err := e.askOthers(r.Context())
+	var groups []config.Group
+	err := e.ask(r.Context(), func() { groups = e.config.Groups })
+	var a asked
+	if err == nil {
+		a, err = e.askOthers(r.Context(), groups)
+	}
 	if err != nil {
 		wire.Answer(w, nil, err)
 		return
@@ -42,13 +48,15 @@ func (e *Engine) serveProof(w http.ResponseWriter, r *http.Request) {
 	reply(e, w, r, func() (api.Proof, error) { return e.proof(a), nil })
 }
 
-func (e *Engine) askOthers(ctx context.Context) (a asked, err error) {
+func (e *Engine) askOthers(ctx context.Context, groups []config.Group) (a asked, err error) {
 	a.open = map[netip.Addr]*proof.Survey{}
+	for _, g := range groups {
+		a.open[g.VirtualAddress] = proof.NewSurvey(g)
+	}
 	if err := e.opts.EachConnection(func(c dataplane.Connection) {
-		if a.open[c.VirtualAddress] == nil {
-			a.open[c.VirtualAddress] = proof.NewSurvey()
+		if s := a.open[c.VirtualAddress]; s != nil {
+			s.Add(c)
 		}
-		a.open[c.VirtualAddress].Add(c)
 	}); err != nil {
 		return a, err
 	}
@@ -79,7 +87,7 @@ func (e *Engine) proof(a asked) api.Proof {
 	for _, g := range e.groups {
 		open := a.open[g.VirtualAddress]
 		if open == nil {
-			open = proof.NewSurvey()
+			open = proof.NewSurvey(g.Group) // it was configured since the others were asked
 		}
 		p.Items = append(p.Items, e.evidence(g, open, a.holds, now).Judge()...)
 	}

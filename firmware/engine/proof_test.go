@@ -135,7 +135,7 @@ func TestOlderConnectionsOfAMovedMFDSplitNobody(t *testing.T) {
 		return dataplane.Connection{VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(m.id), SeenAs: vip, Port: 5011, Began: began, Received: 60}
 	}
 	both := func(one, other dataplane.Connection) asked {
-		s := proof.NewSurvey()
+		s := proof.NewSurvey(b.groups[0].Group)
 		s.Add(one)
 		s.Add(other)
 		return asked{open: map[netip.Addr]*proof.Survey{vip: s}}
@@ -170,7 +170,7 @@ func TestProofAsksWhoKnows(t *testing.T) {
 		}, api.Pass, api.Pass},
 	} {
 		b.opts.Network, b.opts.Reporters = tt.network, tt.reporters
-		a, err := b.askOthers(t.Context())
+		a, err := b.askOthers(t.Context(), b.config.Groups)
 		if err != nil {
 			t.Fatal(err)
 		}

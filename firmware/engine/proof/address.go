@@ -60,7 +60,7 @@ func (g Group) used() api.ProofItem {
 	for _, b := range g.Bypasses {
 		f.fails("%s", b)
 	}
-	if n := max(g.Seen.sessions().all, len(g.Open.addresses)); n > 0 {
+	if n := g.sessions.all; n > 0 {
 		f.shows("%s by %s since %s", phrase.Count(n, "session")+" of MFDs", g.VirtualAddress, clock(g.Seen.Since))
 	} else {
 		f.lacks("no MFD has come by %s since %s; %s", g.VirtualAddress, clock(g.Seen.Since), g.connect(5011))

@@ -11,7 +11,7 @@ import (
 // affinity needs MFDs that came again: one that came once shows nothing.
 func (g Group) affinity() api.ProofItem {
 	f := g.together()
-	if n := g.Seen.sessions().again; n > 0 {
+	if n := g.sessions.again; n > 0 {
 		f.shows("%s in which the MFD came again since %s, none to another node without a reason", phrase.Count(n, "session"), clock(g.Seen.Since))
 	} else {
 		f.lacks("no MFD has come twice since %s; do: let an MFD connect again within %v", clock(g.Seen.Since), g.Affinity)
@@ -46,7 +46,7 @@ func (g Group) together() (f finding) {
 // sameNode needs MFDs that were seen on several ports.
 func (g Group) sameNode() api.ProofItem {
 	f := g.together()
-	if n := g.Seen.sessions().ports; n > 0 {
+	if n := g.sessions.ports; n > 0 {
 		f.shows("%s on several ports since %s, none split over nodes", phrase.Count(n, "session")+" of MFDs", clock(g.Seen.Since))
 	} else {
 		f.lacks("no MFD was on two ports since %s; do: let one print and scan, or %s", clock(g.Seen.Since), fmt.Sprintf("connect to 5011 and 5610 of %s from one machine", g.VirtualAddress))
@@ -76,8 +76,8 @@ func (g Group) window() api.ProofItem {
 // source needs MFDs with more than one connection.
 func (g Group) source() api.ProofItem {
 	var f finding
-	seen := g.Seen.sessions()
-	if n := max(seen.addresses, g.Open.severalAddresses()); n > 0 {
+	seen := g.sessions
+	if n := seen.addresses; n > 0 {
 		f.fails("%s in which nodes saw the MFD under two addresses; do: save a support bundle and report it, unless mode was changed meanwhile", phrase.Count(n, "session"))
 	}
 	if seen.again > 0 {

@@ -120,13 +120,7 @@ func (g Group) passiveFTP() api.ProofItem {
 	if answered > 0 {
 		last = ", the last one at " + clock(g.Seen.data.last)
 	}
-	open := g.Open.data
-	for port, n := range g.Open.answered {
-		if g.PassivePorts.Contains(port) {
-			open += n
-		}
-	}
-	if n := answered + uint64(open); n > 0 {
+	if n := answered + uint64(g.Open.data); n > 0 {
 		f.shows("%s followed the control connection to its node since %s%s", phrase.Count(int(n), "data connection"), clock(g.Seen.Since), last)
 	} else if len(f.wrong) == 0 {
 		f.lacks("no data connection since %s; do: let an MFD scan by FTP, or fetch a listing: curl --ftp-pasv ftp://%s/", clock(g.Seen.Since), g.VirtualAddress)

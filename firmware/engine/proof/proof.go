@@ -38,6 +38,8 @@ type Group struct {
 	Bypasses []string
 	// Refused says that the kernel lacks the last change; empty when it has it.
 	Refused string
+
+	sessions sessions // of MFDs: of Seen and Open, counted once
 }
 
 // Node is what is seen of one node.
@@ -120,6 +122,7 @@ func (s sentence) elsewhere(because, do string) api.ProofItem {
 
 // Judge judges the sentences that are about a group, in the order of the requirement.
 func (g Group) Judge() []api.ProofItem {
+	g.sessions = count(g.Seen, g.Open)
 	items := []api.ProofItem{
 		g.address(), g.names(), g.used(), g.unit(),
 		g.decision(), g.monitored(), g.halfOpen(), g.period(), g.downAfter(), g.upDelay(),

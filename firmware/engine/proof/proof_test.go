@@ -23,10 +23,11 @@ var (
 
 // group is a group as the requirement has it, of which nothing has been seen yet.
 func group() Group {
-	g := Group{Now: now, Seen: NewSightings(now.Add(-time.Hour)), Open: NewSurvey()}
+	g := Group{Now: now, Seen: NewSightings(now.Add(-time.Hour))}
 	g.Group = config.Group{Name: "print", VirtualAddress: vip, Mode: config.Masked, Affinity: 30 * time.Minute,
 		Ports:    []config.PortRange{{First: 21, Last: 21}, {First: 5011, Last: 5025}, {First: 5610, Last: 5610}},
 		FTPPorts: []uint16{21}, Checks: config.Checks{Ports: []uint16{5555, 5022}, Interval: 5 * time.Second, Timeout: 2 * time.Second, Misses: 3, UpDelay: 3 * time.Minute}}
+	g.Open = NewSurvey(g.Group)
 	for i, a := range []netip.Addr{nodeA, nodeB} {
 		n := Node{Node: config.Node{Name: string(rune('A' + i)), Address: a, Weight: 1}, Serving: true, Probes: map[uint16][]api.Probe{}}
 		n.Status = health.Status{Health: api.Unknown, Ports: []api.Port{{Port: 5555}, {Port: 5022}}}
@@ -54,8 +55,9 @@ func (g *Group) probe(n int) {
 
 // call has an MFD open and end a connection that the node answers.
 func (g *Group) call(mfd, seenAs netip.Addr, port uint16) {
-	g.Seen.Opened(Connection{Client: mfd, SeenAs: seenAs, Expected: vip, Port: port})
-	g.Seen.Answered(port, false, now)
+	c := Connection{Client: mfd, SeenAs: seenAs, Port: port}
+	g.Seen.Opened(&g.Group, c)
+	g.Seen.Answered(&g.Group, c, now)
 }
 
 func (g *Group) starts(took ...time.Duration) {
@@ -138,8 +140,7 @@ func TestEverySentencePassesThatWasSeen(t *testing.T) {
 		g.Seen.Dealt(true)
 		a = a.Next()
 	}
-	g.Seen.Opened(Connection{Client: theMFD, SeenAs: vip, Expected: vip, Port: 50001, Data: true})
-	g.Seen.Answered(50001, true, now)
+	g.Seen.Answered(&g.Group, Connection{Client: theMFD, SeenAs: vip, Port: 50001, Related: true}, now)
 	g.Bound, g.Left, g.Nodes[0].Bound, g.Nodes[1].Bound = 10, 29*time.Minute, 5, 5
 	for _, i := range g.Judge() {
 		if i.Verdict != api.Pass {

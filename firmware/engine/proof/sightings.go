@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/config"
 )
 
 // Sightings are what was seen of a group's MFDs and nodes since a moment. They are
 // kept in memory only: a proof is of what this run of the balancer has seen.
 type Sightings struct {
 	Since   time.Time
-	ports   map[uint16]*landing // that MFDs asked for
-	data    landing             // data connections of FTP
-	callers map[netip.Addr]caller
-	past    sessions                     // that are over
+	ports   map[uint16]*landing          // that MFDs asked for
+	data    landing                      // data connections of FTP
+	callers map[netip.Addr]caller        // by connections that are over
+	past    sessions                     // of MFDs whose windows are over
 	falls   map[netip.Addr]Fall          // the last one of each node
 	began   map[netip.Addr]time.Time     // Starting, of the nodes that are
 	waited  map[netip.Addr]time.Duration // Starting, the last time before Up
@@ -30,17 +31,6 @@ type landing struct {
 	last             time.Time // answer
 }
 
-// caller is the session of one MFD, as long as its window lasts; there may be 100,000, so it is small.
-type caller struct {
-	seenAs    netip.Addr
-	port      uint16 // of its first connection
-	came      bool   // by a connection that is none of data
-	again     bool   // it made a second connection
-	ports     bool   // to another port
-	addresses bool   // the nodes saw it under another address
-	odd       bool   // the address is another than the configuration has it
-}
-
 // Fall is a node that went Down by its ports.
 type Fall struct {
 	At         time.Time
@@ -49,57 +39,34 @@ type Fall struct {
 	Configured int // misses, then
 }
 
-// Connection is a connection as it is seen at its beginning.
-type Connection struct {
-	Client, SeenAs netip.Addr
-	Expected       netip.Addr // SeenAs, by the configuration
-	Port           uint16
-	Data           bool // of FTP
-}
-
 // NewSightings begins with nothing seen.
 func NewSightings(now time.Time) *Sightings {
 	return &Sightings{Since: now, ports: map[uint16]*landing{}, callers: map[netip.Addr]caller{}, falls: map[netip.Addr]Fall{},
 		began: map[netip.Addr]time.Time{}, waited: map[netip.Addr]time.Duration{}}
 }
 
-func (s *Sightings) at(port uint16, data bool) *landing {
-	if data {
+// at is where connections like one are counted.
+func (s *Sightings) at(g *config.Group, c Connection) *landing {
+	if c.data(g) {
 		return &s.data
 	}
-	l := s.ports[port]
+	l := s.ports[c.Port]
 	if l == nil {
 		l = &landing{}
-		s.ports[port] = l
+		s.ports[c.Port] = l
 	}
 	return l
 }
 
 // Opened takes a connection that the kernel sent to a node.
-func (s *Sightings) Opened(c Connection) {
-	s.at(c.Port, c.Data).opened++
-	is, known := s.callers[c.Client]
-	if !known {
-		is.seenAs = c.SeenAs
-	}
-	is.odd = is.odd || c.SeenAs != c.Expected
-	is.addresses = is.addresses || c.SeenAs != is.seenAs
-	switch {
-	case c.Data: // it follows its control connection, and is sent nowhere by itself
-	case !is.came:
-		is.came, is.port = true, c.Port
-	default:
-		is.again = true
-		is.ports = is.ports || c.Port != is.port
-	}
-	s.callers[c.Client] = is
-}
+func (s *Sightings) Opened(g *config.Group, c Connection) { s.at(g, c).opened++ }
 
 // Answered takes the end of a connection that the node had answered.
-func (s *Sightings) Answered(port uint16, data bool, now time.Time) {
-	l := s.at(port, data)
+func (s *Sightings) Answered(g *config.Group, c Connection, now time.Time) {
+	l := s.at(g, c)
 	l.answered++
 	l.last = now
+	s.callers[c.Client] = s.callers[c.Client].and(c.caller(g))
 }
 
 // Dealt takes a first contact, and whether it went to the node with the fewest.
@@ -165,31 +132,4 @@ func (s *Sightings) Health(c Change) {
 	if worst.Misses > 0 && (worst.Misses >= c.Misses || !c.Services) {
 		s.falls[c.Node] = worst
 	}
-}
-
-// sessions of MFDs, counted by what they showed.
-type sessions struct{ all, again, ports, addresses, odd int }
-
-func (n *sessions) add(c caller) {
-	n.all++
-	if c.again {
-		n.again++
-	}
-	if c.ports {
-		n.ports++
-	}
-	if c.addresses {
-		n.addresses++
-	}
-	if c.odd {
-		n.odd++
-	}
-}
-
-func (s *Sightings) sessions() sessions {
-	n := s.past
-	for _, c := range s.callers {
-		n.add(c)
-	}
-	return n
 }

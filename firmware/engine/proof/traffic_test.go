@@ -60,6 +60,40 @@ func TestTwoAddressesOfOneSessionFailTheSingleSource(t *testing.T) {
 	wants(t, "in two sessions", g.Judge(), "single-source", api.UnseenYet, "1 session under another address than mode = \"masked\" has it")
 }
 
+// A packet that no node answers is no use of the box, though it is sent to a node.
+func TestOnlyWhatANodeAnsweredIsASession(t *testing.T) {
+	g := group()
+	for _, port := range []uint16{5011, 5012, 5610} {
+		g.Seen.Opened(&g.Group, Connection{Client: theMFD, SeenAs: vip, Port: port})
+	}
+	for _, id := range []string{"address-used", "affinity", "same-node", "single-source"} {
+		wants(t, "unanswered", g.Judge(), id, api.UnseenYet)
+	}
+	g.call(theMFD, vip, 5011)
+	wants(t, "one of them answered", g.Judge(), "address-used", api.Pass, "1 session of MFDs by")
+	wants(t, "one of them answered", g.Judge(), "affinity", api.UnseenYet)
+}
+
+// A session is one, whichever of its connections are open and over.
+func TestOpenConnectionsAreOfTheirSession(t *testing.T) {
+	open := func(port uint16) dataplane.Connection {
+		return dataplane.Connection{Client: theMFD, SeenAs: vip, Port: port, Received: 60}
+	}
+	g := group()
+	g.call(theMFD, vip, 5011)
+	g.Open.Add(open(5610))
+	for _, id := range []string{"address-used", "affinity", "same-node", "single-source"} {
+		wants(t, "one open, one over", g.Judge(), id, api.Pass, "1 session ")
+	}
+	g = group()
+	g.Open.Add(open(5011))
+	wants(t, "one open", g.Judge(), "address-used", api.Pass)
+	wants(t, "one open", g.Judge(), "affinity", api.UnseenYet)
+	g.Open.Add(open(5011))
+	wants(t, "two open", g.Judge(), "affinity", api.Pass)
+	wants(t, "two open on one port", g.Judge(), "same-node", api.UnseenYet)
+}
+
 func TestWindowNeedsABoundMFD(t *testing.T) {
 	g := group()
 	wants(t, "nobody is bound", g.Judge(), "window", api.UnseenYet, "no MFD is bound")
@@ -124,10 +158,11 @@ func TestPortsPassWhenANodeAnsweredAnMFDThere(t *testing.T) {
 	}{{"ports-terminal", 5013, 5011}, {"ports-webdav", 5610, 5610}, {"ports-ftp", 21, 21}} {
 		g := group()
 		wants(t, "configured", g.Judge(), tt.id, api.UnseenYet, "no node has answered an MFD on ", "nc -z 198.18.0.10 ")
-		g.Seen.Opened(Connection{Client: theMFD, SeenAs: vip, Expected: vip, Port: tt.port})
+		c := Connection{Client: theMFD, SeenAs: vip, Port: tt.port}
+		g.Seen.Opened(&g.Group, c)
 		wants(t, "not answered", g.Judge(), tt.id, api.UnseenYet, "passed, and not answered by the node so far")
 		wants(t, "not answered", g.Judge(), "by-port", api.UnseenYet)
-		g.Seen.Answered(tt.port, false, now)
+		g.Seen.Answered(&g.Group, c, now)
 		wants(t, "answered", g.Judge(), tt.id, api.Pass, "connections that nodes answered")
 		wants(t, "answered", g.Judge(), "by-port", api.Pass, "1 connection on 1 port")
 		g.Refused = "the kernel lacks it"
@@ -147,18 +182,19 @@ func TestPassiveFTPNeedsADataConnection(t *testing.T) {
 	g := group()
 	g.call(theMFD, vip, 21)
 	wants(t, "control alone", g.Judge(), "passive-ftp", api.UnseenYet, "no data connection since")
-	data := Connection{Client: theMFD, SeenAs: vip, Expected: vip, Port: 50001, Data: true}
-	g.Seen.Opened(data)
+	data := Connection{Client: theMFD, SeenAs: vip, Port: 50001, Related: true}
+	g.Seen.Opened(&g.Group, data)
 	wants(t, "refused", g.Judge(), "passive-ftp", api.UnseenYet)
 	wants(t, "data follow, and show nothing of where an MFD is sent", g.Judge(), "same-node", api.UnseenYet)
 	wants(t, "data follow, and show nothing of where an MFD is sent", g.Judge(), "affinity", api.UnseenYet)
-	g.Seen.Answered(50001, true, now)
+	g.Seen.Answered(&g.Group, data, now)
 	wants(t, "answered", g.Judge(), "passive-ftp", api.Pass, "1 data connection followed the control connection")
 	g = group()
 	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 50001, Related: true, Received: 60})
 	wants(t, "open", g.Judge(), "passive-ftp", api.Pass)
 	g = group()
 	g.PassivePorts = config.PortRange{First: 50000, Last: 50199}
+	g.Open = NewSurvey(g.Group)
 	g.Open.Add(dataplane.Connection{Client: theMFD, SeenAs: vip, Port: 50001, Received: 60})
 	wants(t, "open, and encrypted", g.Judge(), "passive-ftp", api.Pass, "those to 50000-50199 follow")
 	g.FTPPorts = nil
