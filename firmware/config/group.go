@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-func readGroup(s *section, i, of int, limits Limits) Group {
-	defName := "print"
-	if of > 1 {
+func readGroup(s *section, i int, limits Limits) Group {
+	defName := "print" // also beside a second one, whose coming renames nobody
+	if i > 0 {
 		defName = "print-" + itoa(i+1)
 	}
 	g := Group{

@@ -60,7 +60,7 @@ func read(r *report, values map[string]any, limits Limits) Config {
 	}
 	groups := root.tables("group")
 	for i, g := range groups {
-		c.Groups = append(c.Groups, readGroup(g, i, len(groups), limits))
+		c.Groups = append(c.Groups, readGroup(g, i, limits))
 	}
 	root.finish()
 	c.Plain = r.plain
