@@ -30,10 +30,11 @@ func (t *Table) Change(up []Mark, plans map[netip.Addr][]Mark) error {
 	return t.changePlans(set, plans)
 }
 
-// Wait says of which nodes it is not known yet whether they serve. A client that
+// Wait says of which nodes it is not known whether they serve. A client that
 // is bound to one of them gets no answer to its SYN, which TCP repeats after a
-// second; clients of other nodes that are not up are dealt anew at once. When a
-// node turns out to serve, Change comes first.
+// second: not by the rules if the node is not up, and no refusal of the node's if it is.
+// Clients of other nodes that are not up are dealt anew at once. When a node turns out
+// to serve, or not to, Change comes first.
 func (t *Table) Wait(nodes []Mark) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

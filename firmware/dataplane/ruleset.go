@@ -70,8 +70,16 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			label(labelOver),
 			sum(carriedLess(much), loadCt(expr.CtKeySTATUS, regKey),
 				masked(regKey, native(statusExpected), native(0)), equal(native(0)), tell(eventLabel))),
+		// A node that is probed again because it refused has not been given up: whoever
+		// it refuses meanwhile shall not fail, but ask again, as TCP does after a second,
+		// and is with another node if it has been given up by then. A RST that refuses has
+		// the sequence number 0 (RFC 9293, 3.10.7.1).
+		plainChain("reset",
+			sum(direction(1), loadTCP(4, 4, regKey), equal(make([]byte, 4)),
+				loadNode(regKey), in(s.waiting), verdict(expr.VerdictDrop)),
+			sum(goTo("over"))),
 		plainChain("closing",
-			sum(flags(tcpRST), unequal([]byte{0}), goTo("over")),
+			sum(flags(tcpRST), unequal([]byte{0}), goTo("reset")),
 			sum(direction(0), isDone(nodeDone), goTo("over")),
 			sum(direction(1), isDone(clientDone), goTo("over")),
 			sum(direction(0), setDone(clientDone)),

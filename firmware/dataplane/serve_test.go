@@ -1,7 +1,9 @@
 package dataplane
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -153,6 +155,58 @@ func TestOtherPortsOfTheVirtualAddressAreRefused(t *testing.T) {
 
 // TestClientsOfANodeThatIsNotKnownYetWaitForIt is a box that has just started: the
 // first nodes answer before others do, and nobody may lose a binding by that.
+// A service has died, and the box is finding it out: who calls meanwhile notices nothing
+// but that it takes a while, and whose connection the node resets is told at once.
+func TestClientsThatANodeInDoubtRefusesWaitUntilItIsGivenUp(t *testing.T) {
+	s := newSite(t)
+	listen := func(node int, port uint16) net.Listener {
+		l, err := s.nodes[node-1].Listen(netip.AddrPortFrom(nodeAddr(node), port))
+		s.must(err)
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	standing := listen(1, 5011)
+	listen(2, 5012)
+	s.serve(group(2))
+	s.must(s.table.Bind([]Binding{{vip, printer(0), 1, time.Hour}}))
+	dial := func(port uint16) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return s.printers.Dial(ctx, printer(0), netip.AddrPortFrom(vip, port))
+	}
+	conn, err := dial(5011)
+	s.must(err)
+	accepted, err := standing.Accept()
+	s.must(err)
+	if _, err := dial(5012); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("nobody listens: %v, want refused", err)
+	}
+	s.must(s.table.Wait([]Mark{1}))
+	landed := make(chan error)
+	go func() {
+		_, err := dial(5012)
+		landed <- err
+	}()
+	if !within(2*time.Second, func() bool {
+		out, err := s.printers.Output("ss", "-Htn", "state", "syn-sent")
+		s.must(err)
+		return out != ""
+	}) {
+		t.Error("the client that the node in doubt refuses does not wait")
+	}
+	s.must(accepted.(*net.TCPConn).SetLinger(0))
+	s.must(accepted.Close())
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the standing connection ends with %v, want a reset", err)
+	}
+	s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+	s.must(s.table.Wait(nil))
+	if err := <-landed; err != nil {
+		t.Errorf("once the node is given up: %v", err)
+	}
+}
+
 func TestClientsOfANodeThatIsNotKnownYetWaitForIt(t *testing.T) {
 	s := newSite(t)
 	s.echo(5011)

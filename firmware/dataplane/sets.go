@@ -27,7 +27,7 @@ type sets struct {
 	clients *nftables.Set // VIP . client -> mark, with a timeout each
 	nodes   *nftables.Set // mark -> address
 	up      *nftables.Set // marks that may serve
-	waiting *nftables.Set // marks of which that is not known yet
+	waiting *nftables.Set // marks of which that is not known
 	same    *nftables.Set // mark . mark of every node: nft cannot compare two registers, so a look-up does
 	vips    *nftables.Set
 	sources *nftables.Set // packet mark -> VIP, of first packets that are to be masked

@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"spoolgate/firmware/api"
+	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
 )
 
@@ -146,4 +148,30 @@ func TestRestartsOfDaemonsAreToldWithTheirReason(t *testing.T) {
 	b.restart() // remembers what was told
 	b.pass(time.Second)
 	b.wantTold(event.ServiceRestarted, "webd was restarted (3 times")
+}
+
+// A refusal may be a service that is restarted, or one that has died: until that is known
+// MFDs wait, and none fails. Silence makes them wait by itself.
+func TestMFDsOfANodeThatRefusesWaitUntilItIsUpAgainOrDown(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	node := dataplane.Mark(b.member("198.18.0.11").id)
+	for range 2 {
+		b.round(api.Refused, "198.18.0.11")
+		if !slices.Equal(b.kernel.waiting, []dataplane.Mark{node}) || !slices.Contains(b.kernel.up, node) {
+			t.Errorf("%s: wait for %v, up %v", b.node("A").HealthReason, b.kernel.waiting, b.kernel.up)
+		}
+	}
+	b.round(api.Open)
+	if len(b.kernel.waiting) != 0 {
+		t.Errorf("it answers, and they wait for %v", b.kernel.waiting)
+	}
+	b.round(api.TimedOut, "198.18.0.11")
+	if len(b.kernel.waiting) != 0 {
+		t.Errorf("it is silent, and they wait for %v", b.kernel.waiting)
+	}
+	b.rounds(20*time.Second, api.Refused, "198.18.0.11")
+	if len(b.kernel.waiting) != 0 || slices.Contains(b.kernel.up, node) {
+		t.Errorf("it is Down, and they wait for %v, up %v", b.kernel.waiting, b.kernel.up)
+	}
 }

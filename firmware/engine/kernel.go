@@ -11,6 +11,7 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/health"
 	"spoolgate/firmware/phrase"
 )
 
@@ -104,7 +105,7 @@ func (e *Engine) change(now time.Time) bool {
 		}
 	}
 	up := e.serving()
-	waiting := e.unknown()
+	waiting := e.undecided()
 	awaited := slices.Equal(waiting, e.waiting)
 	if len(plans) == 0 && up == nil && awaited {
 		return true
@@ -155,17 +156,24 @@ func (e *Engine) serving() []dataplane.Mark {
 	return up
 }
 
-// unknown are the nodes that no probe has told of since the box started. Their
-// MFDs wait instead of being moved to a node that happened to answer first.
-func (e *Engine) unknown() (out []dataplane.Mark) {
+// undecided are the nodes whose MFDs wait until it is known whether they serve. Those
+// that no probe has told of since the box started, so that nobody is moved to a node that
+// happened to answer first. And those that have refused a probe and are not Down yet, so
+// that MFDs notice nothing of a service that is restarted, or has died, but a delay.
+func (e *Engine) undecided() (out []dataplane.Mark) {
 	for _, g := range e.groups {
 		for _, m := range g.members {
-			if m.machine.Status().Health == api.Unknown && g.policy.Leaving(m.id) == "" {
+			s := m.machine.Status()
+			if s.Health == api.Unknown && g.policy.Leaving(m.id) == "" || s.Health == api.Checking && refuses(s) {
 				out = append(out, dataplane.Mark(m.id))
 			}
 		}
 	}
 	return out
+}
+
+func refuses(s health.Status) bool {
+	return slices.ContainsFunc(s.Ports, func(p api.Port) bool { return p.Misses > 0 && p.Outcome == api.Refused })
 }
 
 // guard looks whether somebody else has changed the kernel's tables, and has what is

@@ -60,7 +60,7 @@ func (e *Engine) start(before past) error {
 	bindings := kernel.Bindings
 	if fresh {
 		// Before there are bindings: an MFD that calls now shall not lose its own.
-		e.waiting = e.unknown()
+		e.waiting = e.undecided()
 		if err := e.opts.Kernel.Wait(e.waiting); err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (e *Engine) start(before past) error {
 		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), phrase.Count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
 	if wrong == nil {
-		e.report(e.book.Keep(e.configured, now)...)
+		e.report(e.book.Keep(e.stays(nil), now)...)
 	}
 	e.checkUpDelays()
 	e.tellPlain()
