@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,53 @@ func TestRestartForgetsNoSuspicionOfTheBoxItself(t *testing.T) {
 			b.killed()
 			if s := b.last().Box.Suspicion; s != "" {
 				t.Errorf("after its end it is recalled as %q", s)
+			}
+		})
+	}
+}
+
+// That a group has no spare follows from an order or from another node, whatever the box
+// suspects: a restart makes it no evidence of the box's own trouble.
+func TestRestartDoesNotChangeWhatAGroupsStateBelongsTo(t *testing.T) {
+	three := strings.Replace(twoNodes, `{ address = "198.18.0.12" }`, `{ address = "198.18.0.12" }, { address = "198.18.0.13" }`, 1)
+	for name, before := range map[string]func(b *box){
+		"an order": func(b *box) {
+			for _, node := range []string{"198.18.0.12", "198.18.0.13"} {
+				if _, err := b.drain(b.member(node), api.DrainRequest{Verb: api.StopNow}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		},
+		"another node": func(b *box) {
+			b.rounds(30*time.Second, api.Refused, "198.18.0.12", "198.18.0.13")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, three)
+			b.round(api.Open)
+			before(b)
+			b.pass(5 * time.Second)
+			silent := func(d time.Duration) { b.rounds(d, api.NoRoute, "198.18.0.11", "198.18.0.12", "198.18.0.13") }
+			silent(30 * time.Second)
+			open := b.last().Incidents
+			if b.last().Box.Suspicion == "" || b.last().Box.State != api.NoSpare || len(open) < 2 {
+				t.Fatalf("%+v", b.last().Box)
+			}
+			b.killed()
+			silent(time.Minute)
+			after := b.last().Incidents
+			if len(after) != len(open) {
+				t.Fatalf("open are %+v", after)
+			}
+			for i := range open {
+				own := open[i].Kind == event.BoxSuspicion
+				if after[i].ID != open[i].ID || after[i].Severity != open[i].Severity || own && !slices.Equal(after[i].Evidence, open[i].Evidence) {
+					t.Errorf("was %+v\nis %+v", open[i], after[i])
+				}
+			}
+			silent(2 * time.Minute)
+			if after := b.last().Incidents; len(after) != len(open) {
+				t.Errorf("later open are %+v", after)
 			}
 		})
 	}

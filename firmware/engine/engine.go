@@ -143,6 +143,7 @@ type group struct {
 	bound   bool         // only MFDs that are bound are served
 	paced   time.Time    // since then the interval of its checks is what it is
 	told    api.BoxState // the last state that an event told
+	before  api.BoxState // the same of before this start, until the group is judged
 	away    bool         // an event told that MFDs do not reach the box
 	claimed bool         // an event told that another machine has the address, too
 }

@@ -141,6 +141,56 @@ func TestRenamedNodeStaysAnIncidentUnderItsNewName(t *testing.T) {
 	}
 }
 
+// The names of two nodes are swapped while one of them is Down: its incident is not the
+// other one's.
+func TestSwappedNamesTakeNoIncidentAlong(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.rounds(time.Minute, api.Refused, "198.18.0.11")
+	b.text = strings.NewReplacer(`.11" }`, `.11", name = "B" }`, `.12" }`, `.12", name = "A" }`).Replace(twoNodes)
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.rounds(10*time.Second, api.Refused, "198.18.0.11")
+	b.rounds(10*time.Minute, api.Open)
+	b.wantMessages(beginA, clearA, "begin 2 Node B of group print is Down", "clear 2 Node B of group print is Down")
+}
+
+// A second group comes, and the first one, which has no name written, goes on under the
+// one that it has.
+func TestAnotherGroupChangesNoIncident(t *testing.T) {
+	unnamed := strings.Replace(twoNodes, `name = "print"`, "", 1)
+	b := newBox(t, unnamed)
+	b.round(api.Open)
+	b.rounds(time.Minute, api.Refused, "198.18.0.11")
+	b.text = unnamed + "[[group]]\nvirtual_address = \"198.18.0.20\"\nnode = [{ address = \"198.18.0.21\" }]\n"
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.rounds(10*time.Second, api.Refused, "198.18.0.11")
+	const starts = " 2 No node of group print-2 takes new MFDs"
+	b.wantMessages(beginA, "begin"+starts)
+	b.text = strings.Replace(unnamed, "198.18.0.10", "198.18.0.15", 1)
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.rounds(10*time.Second, api.Refused, "198.18.0.11")
+	b.wantMessages(beginA, "begin"+starts, "clear"+starts)
+}
+
+func TestWrongConfigurationIsToldInLinesOfEvidence(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.text = twoNodes + "colour = 1\nsize = 2\n"
+	if _, err := b.reload(); err == nil {
+		t.Fatal("it is in use")
+	}
+	b.turn()
+	i := b.last().Incidents[0]
+	if i.Kind != event.ConfigRefused || len(i.Evidence) != 2 || strings.Contains(i.Cause, "\n") || !strings.Contains(i.Cause, "colour") || !strings.Contains(i.Cause, "size") {
+		t.Errorf("%q, %q", i.Cause, i.Evidence)
+	}
+}
+
 func TestTroubleWithoutAnEndIsOverByItself(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

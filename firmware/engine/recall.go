@@ -134,8 +134,8 @@ func (e *Engine) need(r dataplane.Record) {
 }
 
 // recallStates tells since when groups are in the state that was told of them, if they
-// still are: the kernel went on without this daemon. The box is as it is since the last
-// of them changed, at least, where each is known.
+// still are: the kernel went on without this daemon, and then it is no news. The box is
+// as it is since the last of them changed, at least, where each is known.
 func (e *Engine) recallStates(p past) {
 	var box judged
 	for _, g := range e.groups {
@@ -144,7 +144,8 @@ func (e *Engine) recallStates(p past) {
 			box.since = e.startedAt
 			continue
 		}
-		g.state = judged{state: api.BoxState(ev.State), since: stateSince(ev)}
+		g.before = api.BoxState(ev.State)
+		g.state = judged{state: g.before, since: stateSince(ev)}
 		if box.state == "" || rank[g.state.state] > rank[box.state] {
 			box.state = g.state.state
 		}

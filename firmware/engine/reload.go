@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"slices"
+	"strings"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/event"
+	"spoolgate/firmware/mistake"
 	"spoolgate/firmware/phrase"
 )
 
@@ -32,11 +33,12 @@ func (e *Engine) reload() (api.Done, error) {
 		return api.Done{Text: "nothing changed: " + e.balancing()}, nil
 	}
 	known := map[balance.NodeID]seat{}
-	before := e.members
+	before, stood := e.members, e.places()
 	for id, m := range before {
 		known[id] = seat{m.group.VirtualAddress, m.Address}
 	}
 	e.arrange(c, assign(c, known))
+	e.report(e.book.Keep(e.stays(stood), e.opts.Now())...)
 	for _, m := range e.members {
 		e.judge(m)
 	}
@@ -57,7 +59,6 @@ func (e *Engine) reload() (api.Done, error) {
 	e.suspicion.Keep(addresses, round(c))
 	e.windows.Set(e.windowsTargets())
 	e.tellPlain()
-	e.report(e.book.Keep(e.configured, e.opts.Now())...)
 	e.flights.Keep(nodes)
 	e.starts.follow(e.rules())
 	e.tell(event.Event{Kind: event.ConfigChanged, Severity: event.Info,
@@ -75,14 +76,31 @@ func (e *Engine) balancing() string {
 	return fmt.Sprintf("balancing %s over %s", phrase.Count(len(e.groups), "group"), phrase.Count(len(e.members), "node"))
 }
 
-// configured reports whether there is a group, and a node in it if one is named.
-func (e *Engine) configured(groupName, nodeName string) bool {
+// stays returns whether a name stands for what it stood for before, of a group or of a
+// node in one: not if it was given to another. A group may change its address.
+func (e *Engine) stays(stood map[mistake.Place]netip.Addr) func(group, node string) bool {
+	stands := e.places()
+	names := map[netip.Addr]bool{}
+	for _, a := range stands {
+		names[a] = true
+	}
+	return func(group, node string) bool {
+		was, is := stood[mistake.Place{Group: group, Node: node}], stands[mistake.Place{Group: group, Node: node}]
+		changed := was.IsValid() && was != is
+		return is.IsValid() && (!changed || node == "" && !names[was])
+	}
+}
+
+// places are the addresses that the names of groups and nodes stand for.
+func (e *Engine) places() map[mistake.Place]netip.Addr {
+	out := map[mistake.Place]netip.Addr{}
 	for _, g := range e.groups {
-		if g.Name == groupName {
-			return nodeName == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == nodeName })
+		out[mistake.Place{Group: g.Name}] = g.VirtualAddress
+		for _, m := range g.members {
+			out[m.place()] = m.Address
 		}
 	}
-	return false
+	return out
 }
 
 // inUse notes whether the configuration that was written is the one in use, or what
@@ -96,9 +114,10 @@ func (e *Engine) inUse(wrong error) {
 		return
 	}
 	e.unused = wrong.Error()
+	problems := strings.Split(e.unused, "\n")
 	does := "the last good one goes on"
 	if len(e.groups) == 0 {
 		does = "there is no earlier one, so nobody is served"
 	}
-	e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning, Text: "the configuration is not used, and " + does + ": " + e.unused})
+	e.tell(event.Event{Kind: event.ConfigRefused, Severity: event.Warning, Text: "the configuration is not used, and " + does + ": " + strings.Join(problems, " "), Evidence: problems})
 }

@@ -108,9 +108,14 @@ func (e *Engine) verdicts() {
 			g.state.state, g.state.since = state, now
 		}
 		if final && g.told != state {
-			g.told = state
-			e.tell(event.Event{Kind: event.GroupState, Severity: severityOf(g, state), Group: g.Name, State: string(state), Since: g.state.since,
-				Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)})
+			ev := event.Event{Kind: event.GroupState, Severity: severityOf(g, state), Group: g.Name, State: string(state), Since: g.state.since,
+				Text: fmt.Sprintf("group %s: %s: %s", g.Name, state, reason)}
+			if state == g.before {
+				e.book.Resume(ev)
+			} else {
+				e.tell(ev)
+			}
+			g.told, g.before = state, ""
 		}
 		g.state.reason = reason
 		if rank[state] >= rank[worst.state] {

@@ -148,6 +148,13 @@ func (b *Book) Confirm(kind, group, node string) {
 	}
 }
 
+// Resume says of a group that it is in the state that was told before a restart, in
+// which it has been since: what that belongs to does not change.
+func (b *Book) Resume(state api.Event) {
+	b.groups[state.Group] = state
+	b.Confirm(event.GroupState, state.Group, "")
+}
+
 // update adds an event to an incident, if there is one.
 func update(e *entry, ev api.Event) (*entry, api.Phase) {
 	if e == nil {
