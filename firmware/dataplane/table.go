@@ -132,6 +132,7 @@ func (t *Table) Close() error {
 type Adopted struct {
 	Nodes    map[Mark]netip.Addr
 	Up       []Mark
+	Waiting  []Mark // see Wait
 	Plans    map[netip.Addr][]Mark
 	Bindings []Binding
 }
@@ -149,7 +150,7 @@ func (t *Table) Adopt() (Adopted, error) {
 	for vip, g := range t.there.groups {
 		plans[vip] = slices.Clone(g.plan)
 	}
-	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Plans: plans, Bindings: bindings}, nil
+	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Waiting: slices.Sorted(maps.Keys(t.there.waiting)), Plans: plans, Bindings: bindings}, nil
 }
 
 func (t *Table) flush(what string) error {

@@ -61,7 +61,7 @@ func (k *fakeKernel) err() error {
 
 func (k *fakeKernel) Adopt() (dataplane.Adopted, error) {
 	all, _ := k.Bindings()
-	return dataplane.Adopted{Nodes: maps.Clone(k.known), Up: slices.Clone(k.up), Plans: maps.Clone(k.plans), Bindings: all}, nil
+	return dataplane.Adopted{Nodes: maps.Clone(k.known), Up: slices.Clone(k.up), Waiting: slices.Clone(k.waiting), Plans: maps.Clone(k.plans), Bindings: all}, nil
 }
 
 func (k *fakeKernel) Apply(l dataplane.Layout) error {

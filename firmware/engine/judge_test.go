@@ -170,6 +170,12 @@ func TestMFDsOfANodeThatRefusesWaitUntilItIsUpAgainOrDown(t *testing.T) {
 	if len(b.kernel.waiting) != 0 {
 		t.Errorf("it is silent, and they wait for %v", b.kernel.waiting)
 	}
+	b.round(api.Refused, "198.18.0.11")
+	b.killed()
+	b.round(api.Open)
+	if len(b.kernel.waiting) != 0 {
+		t.Errorf("it answers after a restart, and they wait for %v", b.kernel.waiting)
+	}
 	b.rounds(20*time.Second, api.Refused, "198.18.0.11")
 	if len(b.kernel.waiting) != 0 || slices.Contains(b.kernel.up, node) {
 		t.Errorf("it is Down, and they wait for %v, up %v", b.kernel.waiting, b.kernel.up)

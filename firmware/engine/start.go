@@ -58,6 +58,7 @@ func (e *Engine) start(before past) error {
 		return err
 	}
 	bindings := kernel.Bindings
+	e.waiting = kernel.Waiting
 	if fresh {
 		// Before there are bindings: an MFD that calls now shall not lose its own.
 		e.waiting = e.undecided()
