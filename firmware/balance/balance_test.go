@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"spoolgate/firmware/api"
 )
 
 const affinity = 30 * time.Minute
@@ -157,113 +155,7 @@ func TestWindowCountsFromTheLastClose(t *testing.T) {
 	}
 }
 
-func TestEveryMoveHasItsReason(t *testing.T) {
-	open := func(g *Group, id NodeID, now time.Time) string {
-		t.Helper()
-		if move, moved := g.Opened(mfd(0), id, false, now); moved {
-			return (Why{Cause: move.Cause, From: move.From}).Text(name)
-		}
-		return "stays"
-	}
-	tests := []struct {
-		name string
-		then func(g *Group, now *time.Time) // between a closed connection on A and one on B
-		want string
-	}{
-		{"down", func(g *Group, now *time.Time) { g.SetHealthy(1, false, *now) }, "moved from A, which did not serve"},
-		{"down and back while the event was under way", func(g *Group, now *time.Time) {
-			g.SetHealthy(1, false, *now)
-			g.SetHealthy(1, true, *now)
-		}, "moved from A, which did not serve"},
-		{"down and back, and nobody else served meanwhile", func(g *Group, now *time.Time) {
-			g.SetHealthy(1, false, *now)
-			g.SetHealthy(1, true, now.Add(time.Minute))
-			*now = now.Add(5 * time.Minute)
-		}, "moved from A, which did not serve"},
-		{"drained at once and then gently", func(g *Group, now *time.Time) {
-			g.Drain(1, api.MoveNow, false, *now)
-			g.Drain(1, api.DrainGently, false, now.Add(time.Minute))
-			*now = now.Add(5 * time.Minute)
-		}, "moved from A, which was taken out of service"},
-		{"drained at once", func(g *Group, now *time.Time) { g.Drain(1, api.MoveNow, false, *now) }, "moved from A, which was taken out of service"},
-		{"stopped", func(g *Group, now *time.Time) { g.Drain(1, api.StopNow, false, *now) }, "moved from A, which was taken out of service"},
-		{"drained at once, and down since", func(g *Group, now *time.Time) {
-			g.Drain(1, api.MoveNow, false, *now)
-			g.SetHealthy(1, false, now.Add(time.Minute))
-			*now = now.Add(5 * time.Minute)
-		}, "moved from A, which was taken out of service"},
-		{"down, and drained since", func(g *Group, now *time.Time) {
-			g.SetHealthy(1, false, *now)
-			g.Drain(1, api.MoveNow, false, now.Add(time.Minute))
-			*now = now.Add(5 * time.Minute)
-		}, "moved from A, which did not serve"},
-		{"down, drained since, and well again", func(g *Group, now *time.Time) {
-			g.SetHealthy(1, false, *now)
-			g.Drain(1, api.MoveNow, false, now.Add(time.Minute))
-			g.SetHealthy(1, true, now.Add(2*time.Minute))
-			*now = now.Add(5 * time.Minute)
-		}, "moved from A, which was taken out of service"},
-		{"drained and returned, and down since", func(g *Group, now *time.Time) {
-			g.Drain(1, api.MoveNow, false, *now)
-			g.Return(1, *now)
-			g.SetHealthy(1, false, *now)
-		}, "moved from A, which did not serve"},
-		{"drained gently, and down since", func(g *Group, now *time.Time) {
-			g.Drain(1, api.DrainGently, false, *now)
-			g.SetHealthy(1, false, *now)
-		}, "moved from A, which did not serve"},
-		{"moved by hand", func(g *Group, now *time.Time) { g.MoveClient(mfd(0), 2, *now) }, "stays"},
-		{"forgotten", func(g *Group, now *time.Time) { g.Forget(mfd(0), *now) }, "stays"},
-		{"forgotten, with an old event under way", func(g *Group, now *time.Time) {
-			g.Forget(mfd(0), *now)
-			g.Opened(mfd(0), 1, false, *now)
-		}, "moved by the operator"},
-		{"window over", func(g *Group, now *time.Time) { *now = now.Add(affinity) }, "stays"},
-		{"no reason", func(g *Group, now *time.Time) { *now = now.Add(affinity / 2) }, "changed from A for no known reason"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			g := healthyGroup(1, 1)
-			now := start.Add(time.Minute)
-			g.Opened(mfd(0), 1, false, now)
-			g.Closed(mfd(0), 1, now)
-			tt.then(g, &now)
-			if got := open(g, 2, now); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-			if c, _ := g.Lookup(mfd(0), now); c.Node != 2 {
-				t.Errorf("is bound to %s", name(c.Node))
-			}
-		})
-	}
-}
-
 // What a journal of an earlier version has is read, and each cause is found again.
-func TestCauseIsReadAsItWasWritten(t *testing.T) {
-	for word, want := range map[string]Cause{"first contact": FirstContact, "node left": NodeLeft, "node taken out": TakenOut,
-		"operator": Operator, "remembered": Remembered, "unexplained": Unexplained} {
-		if got, known := ParseCause(word); !known || got != want || want.String() != word {
-			t.Errorf("%q is read as %q, and %q is written", word, got, want)
-		}
-	}
-	if c, known := ParseCause("magic"); known {
-		t.Errorf("a word of another version is %q", c)
-	}
-}
-
-func TestDrainOfBeforeARestartIsStillWhyItsClientsMove(t *testing.T) {
-	g := NewGroup(affinity, []Spec{{ID: 1, Weight: 1}, {ID: 2, Weight: 1}}, start)
-	if err := g.Drain(1, api.MoveNow, true, start); err != nil {
-		t.Fatal(err)
-	}
-	g.Adopt([]Binding{{Client: mfd(0), Node: 1, Left: affinity / 2}}, start)
-	g.SetHealthy(1, true, start)
-	g.SetHealthy(2, true, start)
-	if move, _ := g.Opened(mfd(0), 2, false, start.Add(time.Minute)); move.Cause != TakenOut {
-		t.Errorf("it moved by %q", move.Cause)
-	}
-}
-
 func TestFTPDataOfAMovedClientBindsNothing(t *testing.T) {
 	g := healthyGroup(1, 1)
 	g.Opened(mfd(0), 1, false, start)
@@ -291,80 +183,6 @@ func TestConnectionOpenSinceBeforeForgettingHoldsTheNewWindow(t *testing.T) {
 	}
 	if c, bound := g.Lookup(mfd(0), now); !bound || c.Open != 1 {
 		t.Errorf("after two windows with a connection open: bound %v, %+v", bound, c)
-	}
-}
-
-func TestDrainsThreeVerbs(t *testing.T) {
-	tests := []struct {
-		verb    api.DrainVerb
-		serves  bool // bound clients stay
-		service api.Service
-		after   api.Service // once the connection is closed
-	}{
-		{api.DrainGently, true, api.Draining, api.Draining},
-		{api.MoveNow, false, api.Draining, api.OutOfService},
-		{api.StopNow, false, api.OutOfService, api.OutOfService},
-	}
-	for _, tt := range tests {
-		t.Run(string(tt.verb), func(t *testing.T) {
-			g := healthyGroup(1, 1)
-			g.Opened(mfd(0), 1, false, start)
-			if err := g.Drain(1, tt.verb, false, start); err != nil {
-				t.Fatal(err)
-			}
-			if got := next(t, g, start); got != 2 {
-				t.Error("a draining node is dealt to")
-			}
-			if serves := len(g.Up()) == 2; serves != tt.serves {
-				t.Errorf("bound clients stay: %v", serves)
-			}
-			if s := g.Nodes()[0].Service; s != tt.service {
-				t.Errorf("is %s", s)
-			}
-			g.Closed(mfd(0), 1, start)
-			g.Emptied(start.Add(windowSlack))
-			if s := g.Nodes()[0].Service; s != tt.after {
-				t.Errorf("after the close: %s", s)
-			}
-			end := start.Add(affinity + time.Second)
-			g.Sweep(end)
-			g.Emptied(end)
-			if s := g.Nodes()[0].Service; s != api.OutOfService {
-				t.Errorf("after the window: %s", s)
-			}
-			if err := g.Return(1, end); err != nil || len(g.Up()) != 2 || g.Nodes()[0].Service != api.InService {
-				t.Errorf("return: %v, %+v", err, g.Nodes()[0])
-			}
-		})
-	}
-}
-
-func TestLastServingNodeIsDrainedByForceOnly(t *testing.T) {
-	g := healthyGroup(1, 1)
-	g.SetHealthy(2, false, start)
-	if err := g.Drain(1, api.StopNow, false, start); err != ErrLastNode {
-		t.Errorf("got %v", err)
-	}
-	if err := g.Drain(1, api.StopNow, true, start); err != nil {
-		t.Errorf("by force: %v", err)
-	}
-	if err := g.Drain(2, "softly", true, start); err == nil {
-		t.Error("an unknown verb was taken")
-	}
-	if err := g.Drain(7, api.StopNow, true, start); err != ErrUnknownNode {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestDrainSaysWhenTheNodeWillBeEmpty(t *testing.T) {
-	g := healthyGroup(1, 1)
-	g.Opened(mfd(0), 1, false, start)
-	if _, known := g.EmptyBy(1); known {
-		t.Error("known although a connection is open")
-	}
-	g.Closed(mfd(0), 1, start.Add(time.Minute))
-	if at, known := g.EmptyBy(1); !known || !at.Equal(start.Add(time.Minute+affinity)) {
-		t.Errorf("%v %v", at, known)
 	}
 }
 
