@@ -31,6 +31,23 @@ func TestNodesThatAnswerTheFirstProbeServeAtOnce(t *testing.T) {
 	}
 }
 
+// The daemon is started anew before its first probes are back: they decide as they would
+// have without that, and nobody is said to have been Down.
+func TestNodesThatNoProbeToldOfBeforeARestartServeAtTheFirstAnswerAfterIt(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.restart()
+	if len(b.kernel.waiting) != 2 {
+		t.Errorf("MFDs wait for %v", b.kernel.waiting)
+	}
+	b.probe("198.18.0.11", api.Open)
+	b.restart()
+	b.round(api.Open)
+	if s := b.last(); s.Box.State != api.OK || len(b.kernel.up) != 2 || len(b.kernel.waiting) != 0 {
+		t.Errorf("%s: %s, up %v, wait for %v", s.Box.State, s.Box.Reason, b.kernel.up, b.kernel.waiting)
+	}
+	b.wantMessages()
+}
+
 func TestDaemonAdoptsWhatTheKernelWentOnWith(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)

@@ -35,7 +35,7 @@ func (e *Engine) start(before past) error {
 	fresh := len(kernel.Nodes) == 0
 	now := e.opts.Now()
 	for _, m := range e.members {
-		if !fresh {
+		if !fresh && !undecided(m, kernel) {
 			was := before.prior(m, kernel, record)
 			m.machine = health.NewMachineFrom(rule(m.group.Group, m.Node), was, now)
 			if was == api.Up {
@@ -121,6 +121,13 @@ func (e *Engine) start(before past) error {
 // as far as the kernel knows, which has forgotten all after a start of the box.
 func (m *member) stood(kernel dataplane.Adopted) bool {
 	return len(kernel.Nodes) == 0 || kernel.Nodes[dataplane.Mark(m.id)] == m.Address
+}
+
+// undecided reports whether no probe had told of the node before this daemon was
+// restarted, so that its MFDs wait: it is as after the start of the box.
+func undecided(m *member, kernel dataplane.Adopted) bool {
+	mark := dataplane.Mark(m.id)
+	return slices.Contains(kernel.Waiting, mark) && !slices.Contains(kernel.Up, mark)
 }
 
 // prior is what the kernel's table tells of a node's health before this daemon
