@@ -40,15 +40,12 @@ func (t *Table) Apply(l Layout) error {
 	if err := t.allowWindows(l); err != nil {
 		return err
 	}
-	next := kernel{exists: true, nodes: nodes, up: map[Mark]bool{}, waiting: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
-	for mark := range nodes {
-		if t.there.up[mark] {
-			next.up[mark] = true
-		}
-		if t.there.waiting[mark] {
-			next.waiting[mark] = true
-		}
+	still := func(marks map[Mark]bool) map[Mark]bool {
+		marks = maps.Clone(marks)
+		maps.DeleteFunc(marks, func(m Mark, _ bool) bool { _, there := nodes[m]; return !there })
+		return marks
 	}
+	next := kernel{exists: true, nodes: nodes, up: still(t.there.up), waiting: still(t.there.waiting), believed: still(t.there.believed), groups: map[netip.Addr]dealt{}}
 	for _, g := range l.Groups {
 		plan := slices.DeleteFunc(slices.Clone(t.there.groups[g.VirtualAddress].plan), func(m Mark) bool {
 			return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == m })
@@ -123,11 +120,10 @@ func (t *Table) writeSets() error {
 
 func (t *Table) writeElements(l Layout, next kernel) error {
 	want := t.sets.wanted(l, next)
-	for mark := range next.up {
-		want[t.sets.up] = append(want[t.sets.up], markElement(mark))
-	}
-	for mark := range next.waiting {
-		want[t.sets.waiting] = append(want[t.sets.waiting], markElement(mark))
+	for set, marks := range map[*nftables.Set]map[Mark]bool{t.sets.up: next.up, t.sets.waiting: next.waiting, t.sets.believed: next.believed} {
+		for mark := range marks {
+			want[set] = append(want[set], markElement(mark))
+		}
 	}
 	for _, s := range t.sets.all() {
 		if s.HasTimeout {

@@ -64,7 +64,7 @@ func lookTwice(read func() (kernel, error), want kernel) (is kernel, same bool, 
 }
 
 func (k kernel) equal(o kernel) bool {
-	return k.exists == o.exists && maps.Equal(k.nodes, o.nodes) && maps.Equal(k.up, o.up) && maps.Equal(k.waiting, o.waiting) &&
+	return k.exists == o.exists && maps.Equal(k.nodes, o.nodes) && maps.Equal(k.up, o.up) && maps.Equal(k.waiting, o.waiting) && maps.Equal(k.believed, o.believed) &&
 		maps.EqualFunc(k.groups, o.groups, func(a, b dealt) bool {
 			return a.affinity == b.affinity && a.source == b.source && a.spare == b.spare && slices.Equal(a.plan, b.plan)
 		})

@@ -30,25 +30,35 @@ func (t *Table) Change(up []Mark, plans map[netip.Addr][]Mark) error {
 	return t.changePlans(set, plans)
 }
 
-// Wait says of which nodes it is not known whether they serve. A client that
+// Wait says of which nodes it is not known yet whether they serve. A client that
 // is bound to one of them gets no answer to its SYN, which TCP repeats after a
-// second: not by the rules if the node is not up, and no refusal of the node's if it is.
-// Clients of other nodes that are not up are dealt anew at once. When a node turns out
-// to serve, or not to, Change comes first.
+// second; clients of other nodes that are not up are dealt anew at once. When a
+// node turns out to serve, Change comes first.
 func (t *Table) Wait(nodes []Mark) error {
+	return t.say("is waited for", t.sets.waiting, &t.there.waiting, nodes)
+}
+
+// Believe says which nodes may refuse clients: something listens there, and not at the
+// port that was asked for. A client that another node refuses is not told, and asks again.
+func (t *Table) Believe(nodes []Mark) error {
+	return t.say("is believed to refuse", t.sets.believed, &t.there.believed, nodes)
+}
+
+// say makes nodes, and no others, those that a set holds.
+func (t *Table) say(what string, set *nftables.Set, is *map[Mark]bool, nodes []Mark) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	set, err := t.known(nodes)
+	want, err := t.known(nodes)
 	if err != nil {
-		return fmt.Errorf("wait for nodes: %w", err)
+		return fmt.Errorf("say who %s: %w", what, err)
 	}
-	if err := t.changeMarks(t.sets.waiting, t.there.waiting, set); err != nil {
+	if err := t.changeMarks(set, *is, want); err != nil {
 		return err
 	}
-	if err := t.flush("change whom clients wait for"); err != nil {
+	if err := t.flush("change who " + what); err != nil {
 		return err
 	}
-	t.there.waiting = set
+	*is = want
 	return nil
 }
 

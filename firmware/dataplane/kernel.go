@@ -14,11 +14,12 @@ import (
 // kernel is what the table holds: read at Open, kept up to date by each
 // transaction afterwards. Nobody else writes to the table.
 type kernel struct {
-	exists  bool
-	nodes   map[Mark]netip.Addr
-	up      map[Mark]bool
-	waiting map[Mark]bool
-	groups  map[netip.Addr]dealt
+	exists   bool
+	nodes    map[Mark]netip.Addr
+	up       map[Mark]bool
+	waiting  map[Mark]bool
+	believed map[Mark]bool
+	groups   map[netip.Addr]dealt
 }
 
 // dealt is what a group of the table has beside its rules.
@@ -92,6 +93,9 @@ func (t *Table) read() (kernel, error) {
 		return k, err
 	}
 	if k.waiting, err = t.readMarks(t.sets.waiting); err != nil {
+		return k, err
+	}
+	if k.believed, err = t.readMarks(t.sets.believed); err != nil {
 		return k, err
 	}
 	sources, err := t.nft.GetSetElements(t.sets.sources)

@@ -70,13 +70,12 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			label(labelOver),
 			sum(carriedLess(much), loadCt(expr.CtKeySTATUS, regKey),
 				masked(regKey, native(statusExpected), native(0)), equal(native(0)), tell(eventLabel))),
-		// A node that is probed again because it refused has not been given up: whoever
-		// it refuses meanwhile shall not fail, but ask again, as TCP does after a second,
-		// and is with another node if it has been given up by then. A RST that refuses has
-		// the sequence number 0 (RFC 9293, 3.10.7.1).
+		// A node that refuses a client may be one whose service has died: until that is
+		// known the client shall not fail, but ask again, as TCP does after a second. A RST
+		// that refuses has the sequence number 0 (RFC 9293, 3.10.7.1).
 		plainChain("reset",
 			sum(direction(1), loadTCP(4, 4, regKey), equal(make([]byte, 4)),
-				loadNode(regKey), in(s.waiting), verdict(expr.VerdictDrop)),
+				loadNode(regKey), notIn(s.believed), verdict(expr.VerdictDrop)),
 			sum(goTo("over"))),
 		plainChain("closing",
 			sum(flags(tcpRST), unequal([]byte{0}), goTo("reset")),

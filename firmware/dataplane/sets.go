@@ -24,23 +24,24 @@ const elementsPerMessage = 400
 
 // sets are the named sets and maps of the table.
 type sets struct {
-	clients *nftables.Set // VIP . client -> mark, with a timeout each
-	nodes   *nftables.Set // mark -> address
-	up      *nftables.Set // marks that may serve
-	waiting *nftables.Set // marks of which that is not known
-	same    *nftables.Set // mark . mark of every node: nft cannot compare two registers, so a look-up does
-	vips    *nftables.Set
-	sources *nftables.Set // packet mark -> VIP, of first packets that are to be masked
-	hairpin *nftables.Set // VIP . node: a node that talks to its own group
-	servers *nftables.Set // nodes
-	ftp     *nftables.Set // ports that get the FTP helper
-	routed  *nftables.Set // nodes of transparent groups: the box is their gateway
-	probes  *nftables.Set // node . check port
-	spare   *nftables.Set // VIP -> mark, for a first packet that finds no plan
-	groups  *nftables.Set // VIP -> chain of first packets
-	windows *nftables.Set // mark -> its group's chain that starts the window anew
-	limited *nftables.Set // VIP . client: has too many connections, gets no more
-	asked   *nftables.Set // VIP . client: a newcomer that was not let in
+	clients  *nftables.Set // VIP . client -> mark, with a timeout each
+	nodes    *nftables.Set // mark -> address
+	up       *nftables.Set // marks that may serve
+	waiting  *nftables.Set // marks of which that is not known yet
+	believed *nftables.Set // marks of nodes whose refusals reach the clients
+	same     *nftables.Set // mark . mark of every node: nft cannot compare two registers, so a look-up does
+	vips     *nftables.Set
+	sources  *nftables.Set // packet mark -> VIP, of first packets that are to be masked
+	hairpin  *nftables.Set // VIP . node: a node that talks to its own group
+	servers  *nftables.Set // nodes
+	ftp      *nftables.Set // ports that get the FTP helper
+	routed   *nftables.Set // nodes of transparent groups: the box is their gateway
+	probes   *nftables.Set // node . check port
+	spare    *nftables.Set // VIP -> mark, for a first packet that finds no plan
+	groups   *nftables.Set // VIP -> chain of first packets
+	windows  *nftables.Set // mark -> its group's chain that starts the window anew
+	limited  *nftables.Set // VIP . client: has too many connections, gets no more
+	asked    *nftables.Set // VIP . client: a newcomer that was not let in
 }
 
 func newSets(table *nftables.Table, f family) sets {
@@ -54,35 +55,36 @@ func newSets(table *nftables.Table, f family) sets {
 	}
 	pair := func(a, b nftables.SetDatatype) nftables.SetDatatype { return nftables.MustConcatSetType(a, b) }
 	s := sets{
-		clients: named("clients", pair(f.addr, f.addr), nftables.TypeMark),
-		nodes:   named("nodes", nftables.TypeMark, f.addr),
-		up:      set("up", nftables.TypeMark),
-		waiting: set("waiting", nftables.TypeMark),
-		same:    set("same", pair(nftables.TypeMark, nftables.TypeMark)),
-		vips:    set("vips", f.addr),
-		sources: named("sources", nftables.TypeMark, f.addr),
-		hairpin: set("hairpin", pair(f.addr, f.addr)),
-		servers: set("servers", f.addr),
-		ftp:     set("ftp", nftables.TypeInetService),
-		routed:  set("routed", f.addr),
-		probes:  set("probes", pair(f.addr, nftables.TypeInetService)),
-		spare:   named("spare", f.addr, nftables.TypeMark),
-		groups:  named("groups", f.addr, nftables.TypeVerdict),
-		windows: named("windows", nftables.TypeMark, nftables.TypeVerdict),
-		limited: set("limited", pair(f.addr, f.addr)),
-		asked:   set("asked", pair(f.addr, f.addr)),
+		clients:  named("clients", pair(f.addr, f.addr), nftables.TypeMark),
+		nodes:    named("nodes", nftables.TypeMark, f.addr),
+		up:       set("up", nftables.TypeMark),
+		waiting:  set("waiting", nftables.TypeMark),
+		believed: set("believed", nftables.TypeMark),
+		same:     set("same", pair(nftables.TypeMark, nftables.TypeMark)),
+		vips:     set("vips", f.addr),
+		sources:  named("sources", nftables.TypeMark, f.addr),
+		hairpin:  set("hairpin", pair(f.addr, f.addr)),
+		servers:  set("servers", f.addr),
+		ftp:      set("ftp", nftables.TypeInetService),
+		routed:   set("routed", f.addr),
+		probes:   set("probes", pair(f.addr, nftables.TypeInetService)),
+		spare:    named("spare", f.addr, nftables.TypeMark),
+		groups:   named("groups", f.addr, nftables.TypeVerdict),
+		windows:  named("windows", nftables.TypeMark, nftables.TypeVerdict),
+		limited:  set("limited", pair(f.addr, f.addr)),
+		asked:    set("asked", pair(f.addr, f.addr)),
 	}
 	s.limited.HasTimeout, s.limited.Size = true, maxLimited
 	s.asked.Dynamic, s.asked.HasTimeout, s.asked.Size = true, true, maxAsked
 	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
-	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.same, s.sources, s.windows} {
+	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.believed, s.same, s.sources, s.windows} {
 		m.KeyByteOrder = binaryutil.NativeEndian
 	}
 	return s
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }
@@ -104,7 +106,8 @@ func addressElement(addrs ...netip.Addr) nftables.SetElement {
 }
 
 // wanted is what the sets hold for a layout. The clients and who asked are
-// the kernel's own, up belongs to Change, waiting to Wait, and limited to Limit.
+// the kernel's own, up belongs to Change, waiting to Wait, believed to
+// Believe, and limited to Limit.
 func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement {
 	want := map[*nftables.Set][]nftables.SetElement{}
 	add := func(set *nftables.Set, e nftables.SetElement) { want[set] = append(want[set], e) }

@@ -123,6 +123,7 @@ func (s *site) serve(groups ...Group) {
 		}
 	}
 	s.must(s.table.Change(up, plans))
+	s.must(s.table.Believe(up))
 }
 
 // deal sets the plan of the group; those who are up stay it.

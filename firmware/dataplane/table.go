@@ -133,6 +133,7 @@ type Adopted struct {
 	Nodes    map[Mark]netip.Addr
 	Up       []Mark
 	Waiting  []Mark // see Wait
+	Believed []Mark // see Believe
 	Plans    map[netip.Addr][]Mark
 	Bindings []Binding
 }
@@ -150,7 +151,8 @@ func (t *Table) Adopt() (Adopted, error) {
 	for vip, g := range t.there.groups {
 		plans[vip] = slices.Clone(g.plan)
 	}
-	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Waiting: slices.Sorted(maps.Keys(t.there.waiting)), Plans: plans, Bindings: bindings}, nil
+	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Waiting: slices.Sorted(maps.Keys(t.there.waiting)), Believed: slices.Sorted(maps.Keys(t.there.believed)),
+		Plans: plans, Bindings: bindings}, nil
 }
 
 func (t *Table) flush(what string) error {

@@ -123,6 +123,7 @@ type Engine struct {
 	dead       []*member        // Down or removed: their connections are cut once the kernel has the change
 	up         []dataplane.Mark // what the kernel has; nil before the first change
 	waiting    []dataplane.Mark // as the kernel has them
+	believed   []dataplane.Mark // the same
 	started    bool             // the first count of connections is done
 	writing    chan error       // the journal's answer; nil when none is written
 	unwritable bool             // the last write failed

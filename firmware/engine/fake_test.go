@@ -34,6 +34,7 @@ type fakeKernel struct {
 	known    map[dataplane.Mark]netip.Addr
 	up       []dataplane.Mark
 	waiting  []dataplane.Mark
+	believed []dataplane.Mark
 	plans    map[netip.Addr][]dataplane.Mark
 	bindings map[netip.Addr]dataplane.Binding // by client
 	cuts     []dataplane.Mark
@@ -61,7 +62,7 @@ func (k *fakeKernel) err() error {
 
 func (k *fakeKernel) Adopt() (dataplane.Adopted, error) {
 	all, _ := k.Bindings()
-	return dataplane.Adopted{Nodes: maps.Clone(k.known), Up: slices.Clone(k.up), Waiting: slices.Clone(k.waiting), Plans: maps.Clone(k.plans), Bindings: all}, nil
+	return dataplane.Adopted{Nodes: maps.Clone(k.known), Up: slices.Clone(k.up), Waiting: slices.Clone(k.waiting), Believed: slices.Clone(k.believed), Plans: maps.Clone(k.plans), Bindings: all}, nil
 }
 
 func (k *fakeKernel) Apply(l dataplane.Layout) error {
@@ -89,6 +90,11 @@ func (k *fakeKernel) Change(up []dataplane.Mark, plans map[netip.Addr][]dataplan
 
 func (k *fakeKernel) Wait(nodes []dataplane.Mark) error {
 	k.waiting = slices.Clone(nodes)
+	return k.err()
+}
+
+func (k *fakeKernel) Believe(nodes []dataplane.Mark) error {
+	k.believed = slices.Clone(nodes)
 	return k.err()
 }
 

@@ -150,34 +150,44 @@ func TestRestartsOfDaemonsAreToldWithTheirReason(t *testing.T) {
 	b.wantTold(event.ServiceRestarted, "webd was restarted (3 times")
 }
 
-// A refusal may be a service that is restarted, or one that has died: until that is known
-// MFDs wait, and none fails. Silence makes them wait by itself.
-func TestMFDsOfANodeThatRefusesWaitUntilItIsUpAgainOrDown(t *testing.T) {
+// A refusal may be of a service that has died: the MFD is not told before the node was
+// found to serve, and asks again until then.
+func TestMFDIsToldThatANodeRefusesItOnceTheNodeIsKnownToServe(t *testing.T) {
 	b := newBox(t, twoNodes)
 	b.round(api.Open)
 	node := dataplane.Mark(b.member("198.18.0.11").id)
-	for range 2 {
-		b.round(api.Refused, "198.18.0.11")
-		if !slices.Equal(b.kernel.waiting, []dataplane.Mark{node}) || !slices.Contains(b.kernel.up, node) {
-			t.Errorf("%s: wait for %v, up %v", b.node("A").HealthReason, b.kernel.waiting, b.kernel.up)
+	believed := func(want bool, when string) {
+		t.Helper()
+		if is := slices.Contains(b.kernel.believed, node); is != want {
+			t.Errorf("%s: believed %v", when, b.kernel.believed)
 		}
 	}
-	b.round(api.Open)
-	if len(b.kernel.waiting) != 0 {
-		t.Errorf("it answers, and they wait for %v", b.kernel.waiting)
+	refused := func() {
+		b.at = b.at.Add(time.Second)
+		b.connections(dataplane.Batch{Events: []dataplane.Event{{Kind: dataplane.Closed, Refused: true, Port: 5014,
+			VirtualAddress: vip, Client: mfd, Mark: node}}})
+		b.turn()
 	}
-	b.round(api.TimedOut, "198.18.0.11")
-	if len(b.kernel.waiting) != 0 {
-		t.Errorf("it is silent, and they wait for %v", b.kernel.waiting)
-	}
-	b.round(api.Refused, "198.18.0.11")
+	believed(false, "nobody has complained")
+	refused()
+	believed(false, "it is being probed")
+	b.at = b.at.Add(time.Millisecond)
+	b.probe("198.18.0.11", api.Open)
+	believed(true, "it serves")
 	b.killed()
+	b.turn()
+	believed(false, "after a restart")
+	refused()
+	b.at = b.at.Add(time.Millisecond)
+	b.probe("198.18.0.11", api.Open)
+	believed(true, "it serves after a restart")
+	b.probe("198.18.0.11", api.Refused)
+	believed(false, "a probe is refused")
 	b.round(api.Open)
-	if len(b.kernel.waiting) != 0 {
-		t.Errorf("it answers after a restart, and they wait for %v", b.kernel.waiting)
-	}
-	b.rounds(20*time.Second, api.Refused, "198.18.0.11")
-	if len(b.kernel.waiting) != 0 || slices.Contains(b.kernel.up, node) {
-		t.Errorf("it is Down, and they wait for %v, up %v", b.kernel.waiting, b.kernel.up)
-	}
+	refused()
+	b.at = b.at.Add(time.Millisecond)
+	b.probe("198.18.0.11", api.Open)
+	believed(true, "it serves again")
+	b.rounds(2*time.Minute, api.Open)
+	believed(false, "nobody has complained for a while")
 }

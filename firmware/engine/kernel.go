@@ -11,7 +11,6 @@ import (
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
-	"spoolgate/firmware/health"
 	"spoolgate/firmware/phrase"
 )
 
@@ -22,6 +21,7 @@ type Kernel interface {
 	Apply(dataplane.Layout) error
 	Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error
 	Wait([]dataplane.Mark) error
+	Believe([]dataplane.Mark) error
 	Bind([]dataplane.Binding) error
 	Refresh([]dataplane.Binding) ([]dataplane.Binding, error)
 	Forget([]dataplane.Binding) error
@@ -105,9 +105,9 @@ func (e *Engine) change(now time.Time) bool {
 		}
 	}
 	up := e.serving()
-	waiting := e.undecided()
-	awaited := slices.Equal(waiting, e.waiting)
-	if len(plans) == 0 && up == nil && awaited {
+	waiting, believed := e.unknown(), e.believable(now)
+	awaited, trusted := slices.Equal(waiting, e.waiting), slices.Equal(believed, e.believed)
+	if len(plans) == 0 && up == nil && awaited && trusted {
 		return true
 	}
 	to := up
@@ -124,6 +124,13 @@ func (e *Engine) change(now time.Time) bool {
 			return false
 		}
 		e.waiting = waiting
+	}
+	if !trusted {
+		if err := e.opts.Kernel.Believe(believed); err != nil {
+			e.refused(now, "a change of whose refusals reach MFDs", err)
+			return false
+		}
+		e.believed = believed
 	}
 	if e.unset {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Notice, Text: "the kernel takes changes again and has the last one"})
@@ -156,15 +163,12 @@ func (e *Engine) serving() []dataplane.Mark {
 	return up
 }
 
-// undecided are the nodes whose MFDs wait until it is known whether they serve. Those
-// that no probe has told of since the box started, so that nobody is moved to a node that
-// happened to answer first. And those that have refused a probe and are not Down yet, so
-// that MFDs notice nothing of a service that is restarted, or has died, but a delay.
-func (e *Engine) undecided() (out []dataplane.Mark) {
+// unknown are the nodes that no probe has told of since the box started. Their
+// MFDs wait instead of being moved to a node that happened to answer first.
+func (e *Engine) unknown() (out []dataplane.Mark) {
 	for _, g := range e.groups {
 		for _, m := range g.members {
-			s := m.machine.Status()
-			if s.Health == api.Unknown && g.policy.Leaving(m.id) == "" || s.Health == api.Checking && refuses(s) {
+			if m.machine.Status().Health == api.Unknown && g.policy.Leaving(m.id) == "" {
 				out = append(out, dataplane.Mark(m.id))
 			}
 		}
@@ -172,8 +176,18 @@ func (e *Engine) undecided() (out []dataplane.Mark) {
 	return out
 }
 
-func refuses(s health.Status) bool {
-	return slices.ContainsFunc(s.Ports, func(p api.Port) bool { return p.Misses > 0 && p.Outcome == api.Refused })
+// believable are the nodes whose refusals reach MFDs: they serve, and refuse what nobody
+// listens for. Of all others an MFD notices nothing but a delay: it asks again until the
+// node is found to serve, or has been given up.
+func (e *Engine) believable(now time.Time) (out []dataplane.Mark) {
+	for _, g := range e.groups {
+		for _, m := range g.members {
+			if m.complaints.Believed(now, m.machine.Status()) {
+				out = append(out, dataplane.Mark(m.id))
+			}
+		}
+	}
+	return out
 }
 
 // guard looks whether somebody else has changed the kernel's tables, and has what is
@@ -187,7 +201,7 @@ func (e *Engine) guard() {
 	case found == dataplane.Touched:
 		e.unapplied = true
 	case found == dataplane.Lost:
-		e.unapplied, e.unbound, e.unset, e.up, e.waiting = true, true, true, nil, nil
+		e.unapplied, e.unbound, e.unset, e.up, e.waiting, e.believed = true, true, true, nil, nil, nil
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
 			Text: "another program removed the rules that pass MFDs to the nodes; they are written again now, with everybody on the node as before. Find out which program changes nftables on this machine, and stop it"})
 	}

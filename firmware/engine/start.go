@@ -58,10 +58,10 @@ func (e *Engine) start(before past) error {
 		return err
 	}
 	bindings := kernel.Bindings
-	e.waiting = kernel.Waiting
+	e.waiting, e.believed = kernel.Waiting, kernel.Believed
 	if fresh {
 		// Before there are bindings: an MFD that calls now shall not lose its own.
-		e.waiting = e.undecided()
+		e.waiting = e.unknown()
 		if err := e.opts.Kernel.Wait(e.waiting); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type Evidence struct {
 	asked      time.Time // last round that was asked for
 	settled    time.Time // last of them that found nothing wrong
 	pause      time.Duration
+	believed   bool // a whole round since a complaint found the node serving
 }
 
 const (
@@ -42,7 +43,7 @@ const (
 // probed at once.
 func (e *Evidence) Complain(now time.Time, s Status) (probe bool) {
 	if now.Sub(e.complained) > forgetting {
-		e.pause = hurry
+		e.pause, e.believed = hurry, false
 	}
 	e.complained, e.open = now, true
 	return e.due(now, s)
@@ -61,7 +62,14 @@ func (e *Evidence) Follow(now time.Time, s Status, interval time.Duration) (prob
 		e.settled, e.pause = e.asked, max(hurry, min(2*e.pause, interval))
 	}
 	e.open = !answered(s, e.complained)
+	e.believed = e.believed || s.Health == api.Up && heard(s, e.complained)
 	return e.due(now, s)
+}
+
+// Believed reports whether a client that the node refuses is to be told: it was probed
+// since somebody complained, and serves. Otherwise it may have just died.
+func (e *Evidence) Believed(now time.Time, s Status) bool {
+	return e.believed && s.Health == api.Up && now.Sub(e.complained) <= forgetting
 }
 
 // Open reports whether there is a complaint that no whole round has answered.
@@ -87,14 +95,24 @@ func underway(s Status, asked time.Time) bool {
 	return false
 }
 
-// answered reports whether every port has answered since then.
-func answered(s Status, then time.Time) bool {
+// heard reports whether every port was probed since then, with whatever outcome.
+func heard(s Status, then time.Time) bool {
 	for _, p := range s.Ports {
-		if p.Outcome != api.Open || p.Last.Before(then) {
+		if p.Last.Before(then) {
 			return false
 		}
 	}
 	return true
+}
+
+// answered reports whether every port has answered since then.
+func answered(s Status, then time.Time) bool {
+	for _, p := range s.Ports {
+		if p.Outcome != api.Open {
+			return false
+		}
+	}
+	return heard(s, then)
 }
 
 func failing(s Status) bool {
