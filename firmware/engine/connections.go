@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"spoolgate/firmware/balance"
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/event"
@@ -24,10 +26,10 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 		if ev.Kind != dataplane.Opened && !ev.Replied {
 			e.complaint(ev, now)
 		}
-		_, counted := e.open[ev.ID]
+		opened, counted := e.open[ev.ID]
 		switch {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
-			e.open[ev.ID] = struct{}{}
+			e.open[ev.ID] = now.Sub(e.startedAt)
 			dealt = g.see(ev, now) || dealt
 			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 				dealt = true
@@ -51,7 +53,7 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 				g.policy.Closed(ev.Client, id, now)
 			}
 			if m := e.members[id]; m != nil {
-				e.learnClosed(m, ev, now)
+				e.learnClosed(m, ev, e.startedAt.Add(opened), now)
 			}
 		}
 	}
@@ -67,14 +69,16 @@ func (e *Engine) resync(b dataplane.Batch) {
 		return
 	}
 	e.adopt(bindings, nil)
-	before := e.open
-	e.open = make(map[uint64]struct{}, len(b.Events))
+	before, now := e.open, e.opts.Now()
+	e.open = make(map[uint64]time.Duration, len(b.Events))
 	for _, ev := range b.Events {
 		if g := e.byVIP[ev.VirtualAddress]; g != nil && ev.Kind == dataplane.Opened {
-			if _, seen := before[ev.ID]; !seen {
+			opened, seen := before[ev.ID]
+			if !seen {
 				g.seen.Opened(&g.Group, sighted(ev))
+				opened = now.Sub(e.startedAt)
 			}
-			e.open[ev.ID] = struct{}{}
+			e.open[ev.ID] = opened
 			g.policy.Recount(ev.Client, balance.NodeID(ev.Mark))
 		}
 	}

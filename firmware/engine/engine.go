@@ -109,7 +109,7 @@ type Engine struct {
 	doubtPast  bool                    // one was told before the start, and is none now
 	heard      bool                    // a probe has left the box since the start
 	startedAt  time.Time
-	open       map[uint64]struct{}      // connections that are counted as open
+	open       map[uint64]time.Duration // when the connections that are counted as open were opened, since startedAt
 	moves      map[moveKey][]netip.Addr // since the last tick
 	history    history
 	names      names
@@ -215,7 +215,7 @@ func New(opts Options) (*Engine, error) {
 		looks:     make(chan nameLook, 1),
 		probes:    make(chan probed),
 		answers:   make(chan windowsAnswers),
-		open:      map[uint64]struct{}{},
+		open:      map[uint64]time.Duration{},
 		moves:     map[moveKey][]netip.Addr{},
 		stubborn:  map[netip.Addr]bool{},
 		services:  serviceWatch{path: opts.ServicesFile, told: restartsTold(history.Reports)},

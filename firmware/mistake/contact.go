@@ -154,15 +154,18 @@ func (b *Book) Opened(now time.Time, n Place, port uint16) {
 	}
 }
 
-// Served takes a connection of a client that the node answered.
-func (b *Book) Served(n Place, port uint16) []Finding {
+// Served takes the end of a connection of a client that the node answered, and when it
+// was opened: the answer to one that is older than the complaints says nothing of them.
+func (b *Book) Served(n Place, port uint16, opened time.Time) (changes []Finding) {
 	c := b.contacts[n]
 	if c == nil {
 		return nil
 	}
-	changes := b.served(n, &c.back, "", "")
-	c.back = streak{}
-	if s := c.ports[port]; s != nil {
+	if opened.After(c.back.first) {
+		changes = b.served(n, &c.back, "", "")
+		c.back = streak{}
+	}
+	if s := c.ports[port]; s != nil && opened.After(s.first) {
 		changes = append(changes, b.served(n, s, strconv.Itoa(int(port)), "port "+strconv.Itoa(int(port)))...)
 		delete(c.ports, port)
 	}
@@ -193,7 +196,7 @@ func (b *Book) tickContacts(now time.Time) (changes []Finding) {
 		}
 		for port, s := range c.ports {
 			if passed(s) {
-				changes = append(changes, b.Served(n, port)...)
+				changes = append(changes, b.Served(n, port, s.tried)...)
 			}
 		}
 	}

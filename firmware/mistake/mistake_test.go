@@ -67,7 +67,13 @@ func (p *page) silent(port uint16) *page {
 }
 
 func (p *page) served(port uint16) *page {
-	p.told = append(p.told, p.Served(p.n.Place, port)...)
+	p.told = append(p.told, p.Served(p.n.Place, port, p.now)...)
+	return p
+}
+
+// ended is the end of an old connection that the node had answered.
+func (p *page) ended(port uint16, age time.Duration) *page {
+	p.told = append(p.told, p.Served(p.n.Place, port, p.now.Add(-age))...)
 	return p
 }
 
@@ -117,9 +123,10 @@ func (p *page) wantOpen(kinds ...string) *page {
 
 func TestTransparentNodeWhoseRepliesDoNotComeBackIsNamed(t *testing.T) {
 	open(t, true).
-		silent(5011).after(8 * time.Second).silent(5012).after(8 * time.Second).want().
+		silent(5011).after(8*time.Second).silent(5012).after(8*time.Second).want().
 		silent(21).want("node.replies|warning|set the default gateway of B to 198.19.0.2").wantOpen(event.NodeReplies).
 		silent(21).after(time.Minute).silent(5011).want().
+		ended(5011, time.Hour).want().wantOpen(event.NodeReplies).
 		served(5011).want("node.replies|notice|replies of node B come back through this box now").wantOpen()
 }
 
@@ -366,7 +373,7 @@ func TestEachFindingIsToldOnceAndEndsOnce(t *testing.T) {
 				changes = b.Unserved(now, n, rapid.SampledFrom([]netip.Addr{mfd, mfd.Next()}).Draw(t, "client"), port, rapid.Bool().Draw(t, "refused"))
 			case 2:
 				if rapid.IntRange(0, 5).Draw(t, "served") == 0 {
-					changes = b.Served(n.Place, port)
+					changes = b.Served(n.Place, port, now)
 				}
 			case 3:
 				b.Opened(now, n.Place, port)
