@@ -60,6 +60,18 @@ func (f File) Start() (Config, error) {
 	return unconfigured(), wrong
 }
 
+// Last is the copy; the zero configuration where there is none.
+func (f File) Last() Config {
+	if f.Kept == "" {
+		return Config{}
+	}
+	c, err := load(f.Kept, f.Limits)
+	if err != nil {
+		return Config{}
+	}
+	return c
+}
+
 // Keep copies the file, if it is good. A copy that is the same already costs the
 // medium no write.
 func (f File) Keep() error {

@@ -69,7 +69,7 @@ func (e *Engine) recallDoubt(p past, kernel dataplane.Adopted, now time.Time) {
 			served = h == api.Up || h == api.Checking
 		}
 		for _, port := range m.group.Checks.Ports {
-			if served && m.stood(kernel) {
+			if served && p.stood(m, kernel) {
 				silent = append(silent, netip.AddrPortFrom(m.Address, port))
 			}
 		}

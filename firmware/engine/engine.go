@@ -73,6 +73,8 @@ type Configuration interface {
 	Load() (config.Config, error)
 	// Keep keeps what was loaded for the next Start.
 	Keep() error
+	// Last is what was kept last; the zero one where nothing was.
+	Last() config.Config
 }
 
 // Engine is the proxy engine's brain.

@@ -232,6 +232,11 @@ func (b *box) Start() (config.Config, error) {
 	return c, err
 }
 
+func (b *box) Last() config.Config {
+	c, _ := config.Parse([]byte(b.kept), config.Required())
+	return c
+}
+
 func (b *box) Keep() error {
 	b.kept = b.text
 	return nil

@@ -123,7 +123,7 @@ func (p *past) mistake(r api.Report) {
 func (e *Engine) recallMistakes(before past, kernel dataplane.Adopted) {
 	for _, f := range before.mistakes.Open() {
 		same := slices.ContainsFunc(e.groups, func(g *group) bool {
-			return g.Name == f.Group && (f.Node == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == f.Node && m.stood(kernel) }))
+			return g.Name == f.Group && (f.Node == "" || slices.ContainsFunc(g.members, func(m *member) bool { return m.Name == f.Node && before.stood(m, kernel) }))
 		})
 		if same {
 			e.mistakes.Recall(e.startedAt, f)

@@ -27,6 +27,9 @@ type past struct {
 	mistakes mistake.Remembered
 	delays   map[mistake.Place]string // what was last told of an up-delay and the starts of each node
 	doubted  time.Time                // since then the box suspects itself; zero when it does not
+	// places are what names stood for in the configuration that was in use last; empty
+	// where none was.
+	places map[mistake.Place]netip.Addr
 }
 
 // served is an MFD in a group.

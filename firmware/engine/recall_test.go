@@ -256,6 +256,31 @@ func TestWhatIsKnownOfANameIsNotSaidOfAnotherMachine(t *testing.T) {
 	}
 }
 
+// The list of nodes is turned round while the balancer is dead, so that the names that
+// are not written change places. What was told of a name is of the machine that had it.
+func TestNamesThatChangePlacesOverARestartTakeNothingAlong(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 2 {
+		b.rounds(time.Minute, api.Refused, "198.18.0.11")
+		b.rounds(4*time.Minute, api.Open)
+	}
+	b.rounds(time.Minute, api.Refused, "198.18.0.11")
+	b.text = strings.ReplaceAll(twoNodes, `{ address = "198.18.0.11" }, { address = "198.18.0.12" }`, `{ address = "198.18.0.12" }, { address = "198.18.0.11" }`)
+	told := len(b.messages())
+	b.killed()
+	b.rounds(10*time.Second, api.Refused, "198.18.0.11")
+	if got := strings.Join(b.messages()[told:], "\n"); got != "clear 1 Node A of group print is Down\nbegin 102 Node B of group print is Down" {
+		t.Errorf("told\n%s", got)
+	}
+	if n := b.node("A"); n.Health != api.Up || strings.Contains(n.HealthReason, "Down") {
+		t.Errorf("A is %s: %s", n.Health, n.HealthReason)
+	}
+	if n := b.node("B"); n.Health != api.Down {
+		t.Errorf("B is %s: %s", n.Health, n.HealthReason)
+	}
+}
+
 // A node that came and went is held back only where another one serves, also in the
 // first word after a restart.
 func TestRestartHoldsNobodyBackWhereNobodyServes(t *testing.T) {

@@ -33,7 +33,7 @@ func (e *Engine) reload() (api.Done, error) {
 		return api.Done{Text: "nothing changed: " + e.balancing()}, nil
 	}
 	known := map[balance.NodeID]seat{}
-	before, stood := e.members, e.places()
+	before, stood := e.members, places(e.config)
 	for id, m := range before {
 		known[id] = seat{m.group.VirtualAddress, m.Address}
 	}
@@ -79,7 +79,7 @@ func (e *Engine) balancing() string {
 // stays returns whether a name stands for what it stood for before, of a group or of a
 // node in one: not if it was given to another. A group may change its address.
 func (e *Engine) stays(stood map[mistake.Place]netip.Addr) func(group, node string) bool {
-	stands := e.places()
+	stands := places(e.config)
 	names := map[netip.Addr]bool{}
 	for _, a := range stands {
 		names[a] = true
@@ -92,12 +92,12 @@ func (e *Engine) stays(stood map[mistake.Place]netip.Addr) func(group, node stri
 }
 
 // places are the addresses that the names of groups and nodes stand for.
-func (e *Engine) places() map[mistake.Place]netip.Addr {
+func places(c config.Config) map[mistake.Place]netip.Addr {
 	out := map[mistake.Place]netip.Addr{}
-	for _, g := range e.groups {
+	for _, g := range c.Groups {
 		out[mistake.Place{Group: g.Name}] = g.VirtualAddress
-		for _, m := range g.members {
-			out[m.place()] = m.Address
+		for _, n := range g.Nodes {
+			out[mistake.Place{Group: g.Name, Node: n.Name}] = n.Address
 		}
 	}
 	return out

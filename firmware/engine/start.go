@@ -18,6 +18,7 @@ import (
 // start takes over what there is: the kernel's table after a restart of the
 // daemon, the journal after one of the box.
 func (e *Engine) start(before past) error {
+	before.places = places(e.opts.Configuration.Last())
 	c, wrong := e.opts.Configuration.Start()
 	kernel, err := e.opts.Kernel.Adopt()
 	if err != nil {
@@ -34,6 +35,9 @@ func (e *Engine) start(before past) error {
 	e.arrange(c, ids)
 	fresh := len(kernel.Nodes) == 0
 	now := e.opts.Now()
+	if wrong == nil {
+		e.report(e.book.Keep(e.stays(before.places), now)...)
+	}
 	for _, m := range e.members {
 		if !fresh && !undecided(m, kernel) {
 			was := before.prior(m, kernel, record)
@@ -42,7 +46,7 @@ func (e *Engine) start(before past) error {
 				e.answeredBefore(m)
 			}
 		}
-		if m.stood(kernel) {
+		if before.stood(m, kernel) {
 			m.machine.Recall(before.healths[m.place()])
 		}
 	}
@@ -76,7 +80,7 @@ func (e *Engine) start(before past) error {
 	}
 	e.restoreServices(record)
 	for _, m := range e.members {
-		if m.stood(kernel) {
+		if before.stood(m, kernel) {
 			before.recallService(m)
 			e.recallDelay(m, before.delays[m.place()])
 		}
@@ -104,9 +108,6 @@ func (e *Engine) start(before past) error {
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
 		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), phrase.Count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
-	if wrong == nil {
-		e.report(e.book.Keep(e.stays(nil), now)...)
-	}
 	e.checkUpDelays()
 	e.tellPlain()
 	if journalErr != nil {
@@ -117,9 +118,13 @@ func (e *Engine) start(before past) error {
 	return nil
 }
 
-// stood reports whether what events told of the node's name was told of this machine,
-// as far as the kernel knows, which has forgotten all after a start of the box.
-func (m *member) stood(kernel dataplane.Adopted) bool {
+// stood reports whether what events told of the node's name was told of this machine, as
+// far as the last configuration and the kernel know, which has forgotten all after a
+// start of the box.
+func (p past) stood(m *member, kernel dataplane.Adopted) bool {
+	if len(p.places) > 0 && p.places[m.place()] != m.Address {
+		return false
+	}
 	return len(kernel.Nodes) == 0 || kernel.Nodes[dataplane.Mark(m.id)] == m.Address
 }
 
@@ -138,7 +143,7 @@ func (p past) prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api
 	_, drained := r.Services[m.Address]
 	_, there := kernel.Nodes[dataplane.Mark(m.id)]
 	last := api.Unknown
-	if told := p.healths[m.place()]; len(told) > 0 {
+	if told := p.healths[m.place()]; len(told) > 0 && p.stood(m, kernel) {
 		last = told[len(told)-1].Health
 	}
 	switch {
