@@ -65,7 +65,7 @@ func (e *Engine) recallDoubt(p past, kernel dataplane.Adopted, now time.Time) {
 	for _, m := range e.members {
 		served, known := health.Served(p.healths[m.place()], p.doubted)
 		if !known {
-			h := m.machine.Status().Health
+			h := m.machine.Health()
 			served = h == api.Up || h == api.Checking
 		}
 		for _, port := range m.group.Checks.Ports {

@@ -51,7 +51,7 @@ func (g *group) nodeState(id balance.NodeID) string {
 		if n.ID != id {
 			continue
 		}
-		text := string(g.members[i].machine.Status().Health) + ", " + lower(string(n.Service))
+		text := string(g.members[i].machine.Health()) + ", " + lower(string(n.Service))
 		if !slices.Contains(g.policy.Up(), id) {
 			text += ": " + g.next()
 		}

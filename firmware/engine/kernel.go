@@ -168,7 +168,7 @@ func (e *Engine) serving() []dataplane.Mark {
 func (e *Engine) unknown() (out []dataplane.Mark) {
 	for _, g := range e.groups {
 		for _, m := range g.members {
-			if m.machine.Status().Health == api.Unknown && g.policy.Leaving(m.id) == "" {
+			if m.machine.Health() == api.Unknown && g.policy.Leaving(m.id) == "" {
 				out = append(out, dataplane.Mark(m.id))
 			}
 		}
@@ -182,7 +182,7 @@ func (e *Engine) unknown() (out []dataplane.Mark) {
 func (e *Engine) believable(now time.Time) (out []dataplane.Mark) {
 	for _, g := range e.groups {
 		for _, m := range g.members {
-			if m.complaints.Believed(now, m.machine.Status()) {
+			if m.complaints.Believed(now, m.machine.Health()) {
 				out = append(out, dataplane.Mark(m.id))
 			}
 		}

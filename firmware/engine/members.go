@@ -113,7 +113,7 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			case atAddress[nc.Address] != nil:
 				// In another group, or its group has another address: the machine
 				// is the same, and what is known of it holds.
-				m = &member{machine: health.NewMachineFrom(rule(gc, nc), atAddress[nc.Address].machine.Status().Health, now)}
+				m = &member{machine: health.NewMachineFrom(rule(gc, nc), atAddress[nc.Address].machine.Health(), now)}
 			case len(oldMembers) > 0:
 				// The right to be Up at the first answer is for nodes that were
 				// there before the box; who joins later may just be starting.

@@ -127,7 +127,7 @@ func (e *Engine) need(r dataplane.Record) {
 	for _, g := range e.groups {
 		serves := slices.ContainsFunc(g.members, func(m *member) bool {
 			_, drained := r.Services[m.Address]
-			h := m.machine.Status().Health
+			h := m.machine.Health()
 			return !drained && (h == api.Up || h == api.Checking)
 		})
 		for _, m := range g.members {

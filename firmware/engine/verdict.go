@@ -16,7 +16,7 @@ func groupVerdict(g *group) (state api.BoxState, reason string, final bool) {
 	serving, unknown := 0, 0
 	var lost string
 	for i, n := range g.policy.Nodes() {
-		h := g.members[i].machine.Status().Health
+		h := g.members[i].machine.Health()
 		switch {
 		case n.Serving:
 			serving++

@@ -68,8 +68,8 @@ func (e *Evidence) Follow(now time.Time, s Status, interval time.Duration) (prob
 
 // Believed reports whether a client that the node refuses is to be told: it was probed
 // since somebody complained, and serves. Otherwise it may have just died.
-func (e *Evidence) Believed(now time.Time, s Status) bool {
-	return e.believed && s.Health == api.Up && now.Sub(e.complained) <= forgetting
+func (e *Evidence) Believed(now time.Time, h api.Health) bool {
+	return e.believed && h == api.Up && now.Sub(e.complained) <= forgetting
 }
 
 // Open reports whether there is a complaint that no whole round has answered.

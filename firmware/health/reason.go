@@ -8,6 +8,9 @@ import (
 	"spoolgate/firmware/phrase"
 )
 
+// Health is that of the node, as of the last call of another method.
+func (m *Machine) Health() api.Health { return m.health }
+
 // Status says how the node is, as of the last call of another method.
 func (m *Machine) Status() Status {
 	s := Status{Health: m.health, Reason: m.reason(), Since: m.since, UpAt: m.upAt(), Stopping: m.stopping()}
