@@ -33,7 +33,7 @@ func names(ctx context.Context, c *call) error {
 		return c.printJSON(all)
 	}
 	if all.Looked.IsZero() {
-		fmt.Fprintln(c.out, "No name has been looked at. Names are watched once a group has a dns_name.")
+		fmt.Fprintln(c.out, "No name has been looked at. Names are watched where a group has a dns_name, from a few seconds after a start on.")
 		return nil
 	}
 	fmt.Fprintf(c.out, "Looked at %s ago.\n", ago(c.now(), all.Looked))
