@@ -36,13 +36,16 @@ type Book struct {
 	loose   map[key]time.Time    // wrong and without an incident since
 	orphans []*entry             // open by the journal, and another one took their place
 	since   time.Time            // of the book
+
+	absorbed map[key]*absorbed // troubles that a wider one explains
 }
 
 // NewBook goes on from what a journal remembers.
 func NewBook(pace Pace, h event.History, now time.Time) *Book {
 	b := &Book{pace: pace, next: h.LastIncident + 1, entries: map[key]*entry{}, nodes: map[key]*lostNode{},
-		groups: map[string]api.Event{}, away: map[string]api.Event{}, ordered: map[string]bool{}, loose: map[key]time.Time{}, since: now}
+		groups: map[string]api.Event{}, away: map[string]api.Event{}, ordered: map[string]bool{}, loose: map[key]time.Time{}, since: now, absorbed: map[key]*absorbed{}}
 	for _, r := range h.Reports {
+		b.recallAbsorbed(r)
 		if r.Incident != nil {
 			b.restore(*r.Incident, now)
 		}
@@ -129,8 +132,10 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 	}
 	rule := rules[ev.Kind]
 	k := key{cmp.Or(rule.of, ev.Kind), ev.Group, ev.Node, ev.Program}
-	if wider := b.entries[key{rule.within, ev.Group, ev.Node, ""}]; rule.within != "" && wider.lasts() && !b.entries[k].lasts() {
-		return update(wider, ev)
+	if rule.within != "" {
+		if wider := b.absorb(k, ev); wider != nil {
+			return update(wider, ev)
+		}
 	}
 	if grave(ev.Severity) >= grave(event.Warning) {
 		return b.begin(k, ev, now)
@@ -143,8 +148,12 @@ func (b *Book) take(ev api.Event, now time.Time) (*entry, api.Phase) {
 
 // Confirm says of an incident of before a restart that it is known to last.
 func (b *Book) Confirm(kind, group, node string) {
-	if e := b.entries[key{kind: kind, group: group, node: node}]; e != nil && e.Open() {
+	k := key{kind: kind, group: group, node: node}
+	if e := b.entries[k]; e != nil && e.Open() {
 		e.confirmed = true
+	}
+	if a := b.absorbed[k]; a != nil {
+		a.confirmed = true
 	}
 }
 

@@ -193,6 +193,7 @@ func (b *Book) unexplained(now time.Time) (out []api.Report) {
 			wrong[k] = ev
 		}
 	}
+	b.released(wrong)
 	maps.DeleteFunc(b.loose, func(k key, _ time.Time) bool { _, is := wrong[k]; return !is })
 	for _, k := range slices.SortedFunc(maps.Keys(wrong), compare) {
 		wait := grace
@@ -210,6 +211,7 @@ func (b *Book) unexplained(now time.Time) (out []api.Report) {
 
 func (b *Book) notice(k key, ev api.Event, now time.Time) api.Report {
 	delete(b.loose, k)
+	delete(b.absorbed, k)
 	if n := b.nodes[k]; n != nil {
 		n.boxs = false
 	}

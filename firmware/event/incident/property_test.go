@@ -59,11 +59,14 @@ func anyStory(rt *rapid.T) {
 	state := rapid.SampledFrom([]api.BoxState{api.OK, api.NoSpare, api.NothingServing})
 	node := rapid.SampledFrom([]string{"A", "B"})
 	severity := rapid.SampledFrom([]string{event.Notice, event.Alert})
+	narrow := rapid.SampledFrom([]string{event.NodeServices, event.NodeCheck})
+	why := rapid.SampledFrom([]string{"Wrong password", "Port 445 refuses"})
 	up := map[string]bool{} // since the last restart
+	wrong := map[key]bool{} // what may belong to the node that is Down, and why
 	steps := rapid.IntRange(1, 150).Draw(rt, "steps")
 	for range steps {
 		ev := api.Event{Group: "print", Text: "x"}
-		switch rapid.IntRange(0, 8).Draw(rt, "what") {
+		switch rapid.IntRange(0, 9).Draw(rt, "what") {
 		case 0, 1:
 			h := health.Draw(rt, "health")
 			ev.Kind, ev.Node, ev.State, ev.Severity = event.NodeHealth, node.Draw(rt, "node"), string(h), event.Notice
@@ -82,16 +85,31 @@ func anyStory(rt *rapid.T) {
 		case 5:
 			restarts++
 			clear(up)
+			clear(wrong)
 			b = NewBook(pace, event.History{Reports: journal}, now)
 			continue
 		case 6:
 			ev.Kind, ev.Severity = event.GroupUnreached, severity.Draw(rt, "unreached")
 		case 7:
 			ev.Kind, ev.Node, ev.Severity, ev.Text = event.NodeService, node.Draw(rt, "ordered"), event.Notice, "by order"
+		case 8:
+			ev.Kind, ev.Node, ev.Severity, ev.Text = narrow.Draw(rt, "narrow"), node.Draw(rt, "found at"), severity.Draw(rt, "found"), why.Draw(rt, "why")
+			if k := (key{kind: ev.Kind, group: ev.Group, node: ev.Node}); ev.Severity == event.Alert {
+				wrong[k] = true
+			} else {
+				delete(wrong, k)
+			}
 		default:
-			for range rapid.IntRange(1, 400).Draw(rt, "seconds") {
+			passed := rapid.IntRange(1, 400).Draw(rt, "seconds")
+			for range passed {
 				now = now.Add(time.Second)
 				note(b.Tick(now)...)
+			}
+			for k := range wrong {
+				told := slices.ContainsFunc(b.Open(), func(i api.Incident) bool { return keyOf(i) == k && i.Away.IsZero() })
+				if up[k.node] && time.Duration(passed)*time.Second > grace && !told {
+					rt.Fatalf("%+v goes on, and nobody was told: %+v", k, b.Open())
+				}
 			}
 			continue
 		}
@@ -107,6 +125,9 @@ func anyStory(rt *rapid.T) {
 	}
 	for _, n := range []string{"A", "B"} {
 		note(b.Take(api.Event{Kind: event.NodeHealth, Severity: event.Notice, Group: "print", Node: n, State: string(api.Up), Text: "x"}, now))
+		for _, kind := range []string{event.NodeServices, event.NodeCheck} {
+			note(b.Take(api.Event{Kind: kind, Severity: event.Notice, Group: "print", Node: n, Text: "x"}, now))
+		}
 	}
 	note(b.Take(api.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: "x"}, now))
 	note(b.Take(api.Event{Kind: event.GroupUnreached, Severity: event.Notice, Group: "print", Text: "x"}, now))

@@ -47,6 +47,7 @@ func (b *Book) Tick(now time.Time) []api.Report {
 // Keep ends the incidents of groups and nodes that are not configured any more.
 func (b *Book) Keep(configured func(group, node string) bool, now time.Time) []api.Report {
 	maps.DeleteFunc(b.nodes, func(k key, _ *lostNode) bool { return !configured(k.group, k.node) })
+	b.keepAbsorbed(configured)
 	gone := func(group string, _ api.Event) bool { return !configured(group, "") }
 	maps.DeleteFunc(b.groups, gone)
 	maps.DeleteFunc(b.away, gone)
