@@ -187,12 +187,14 @@ func (b *Book) begin(k key, ev api.Event, now time.Time) (*entry, api.Phase) {
 		b.entries[k] = e
 		return e, api.Begin
 	}
+	title := rule.title(k, ev)
 	switch {
 	case !e.Open() || !e.Away.IsZero() || e.eased:
-		e.comeAgain(rule.title(k, ev), ev, now, b.pace)
+		e.comeAgain(title, ev, now, b.pace)
 	case alone:
 		e.Times++
 	}
+	e.rename(title, ev)
 	e.alone, e.confirmed = e.alone && alone, true
 	e.raise(ev.Severity)
 	return update(e, ev)

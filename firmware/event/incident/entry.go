@@ -95,6 +95,14 @@ func (e *entry) comeAgain(title string, ev api.Event, now time.Time, pace Pace) 
 	}
 }
 
+// rename calls an incident by the cause that it has now, where the event says it: what was
+// wrong before may have been mended, and is in the evidence.
+func (e *entry) rename(title string, ev api.Event) {
+	if title != e.Title {
+		e.Title, e.Cause = title, clip(ev.Text, longestCause)
+	}
+}
+
 // goAway notes that the trouble of an incident that comes and goes is away: what
 // followed from it is over, and it is not said to be there.
 func (e *entry) goAway(now time.Time) {

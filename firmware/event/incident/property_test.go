@@ -61,8 +61,8 @@ func anyStory(rt *rapid.T) {
 	severity := rapid.SampledFrom([]string{event.Notice, event.Alert})
 	narrow := rapid.SampledFrom([]string{event.NodeServices, event.NodeCheck})
 	why := rapid.SampledFrom([]string{"Wrong password", "Port 445 refuses"})
-	up := map[string]bool{} // since the last restart
-	wrong := map[key]bool{} // what may belong to the node that is Down, and why
+	up := map[string]bool{}   // since the last restart
+	wrong := map[key]string{} // what may belong to the node that is Down, and why
 	steps := rapid.IntRange(1, 150).Draw(rt, "steps")
 	for range steps {
 		ev := api.Event{Group: "print", Text: "x"}
@@ -95,7 +95,7 @@ func anyStory(rt *rapid.T) {
 		case 8:
 			ev.Kind, ev.Node, ev.Severity, ev.Text = narrow.Draw(rt, "narrow"), node.Draw(rt, "found at"), severity.Draw(rt, "found"), why.Draw(rt, "why")
 			if k := (key{kind: ev.Kind, group: ev.Group, node: ev.Node}); ev.Severity == event.Alert {
-				wrong[k] = true
+				wrong[k] = ev.Text
 			} else {
 				delete(wrong, k)
 			}
@@ -105,8 +105,8 @@ func anyStory(rt *rapid.T) {
 				now = now.Add(time.Second)
 				note(b.Tick(now)...)
 			}
-			for k := range wrong {
-				told := slices.ContainsFunc(b.Open(), func(i api.Incident) bool { return keyOf(i) == k && i.Away.IsZero() })
+			for k, title := range wrong {
+				told := slices.ContainsFunc(b.Open(), func(i api.Incident) bool { return keyOf(i) == k && i.Title == title && i.Away.IsZero() })
 				if up[k.node] && time.Duration(passed)*time.Second > grace && !told {
 					rt.Fatalf("%+v goes on, and nobody was told: %+v", k, b.Open())
 				}
