@@ -44,6 +44,9 @@ func listReporters(ctx context.Context, c *call) error {
 		}
 	})
 	for _, r := range list {
+		if r.LeftOut != nil {
+			fmt.Fprintf(c.out, "\n%s: what it sends does not get to everybody:\n%s.\n%s.\n", r.Name, r.LeftOut.What, r.LeftOut.Do)
+		}
 		if r.Trouble == nil {
 			continue
 		}

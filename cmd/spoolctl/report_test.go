@@ -68,6 +68,21 @@ Start the service on that server, or correct the port.
 	}
 }
 
+func TestListOfReportersSaysWhoIsLeftOut(t *testing.T) {
+	want := `REPORTER  FROM     WAITING  MISSED  LAST SENT  TO
+mail      warning  0        0       1m0s       a@example.com, b@example.com by mail.example.com:587
+
+mail: what it sends does not get to everybody:
+a@example.com was refused: "550 unknown user".
+Correct to under [report.mail].
+`
+	left := api.Reporter{Name: "mail", Target: "a@example.com, b@example.com by mail.example.com:587", Least: "warning", DeliveredAt: now.Add(-time.Minute),
+		LeftOut: &api.Failure{Stage: api.StageRecipient, What: `a@example.com was refused: "550 unknown user"`, Do: "Correct to under [report.mail]"}}
+	if status, out, errs := askReporters(t, []api.Reporter{left}, "report", "list"); status != exitOK || out != want || errs != "" {
+		t.Errorf("exit %d, %s\n%s\nwant\n%s", status, errs, out, want)
+	}
+}
+
 func TestTestOfAReporterFailsWhereItStopped(t *testing.T) {
 	passed := "DNS      passed  mail.example.com is 192.0.2.25\nconnect  passed  192.0.2.25:587 answers\n"
 	if status, out, errs := askReporters(t, nil, "report", "test", "webhook"); status != exitOK || out != passed || errs != "" {

@@ -18,6 +18,10 @@ type Reporter struct {
 	Missed      uint64    `json:"missed"`                 // reports that were no longer kept when their turn came
 	Refused     uint64    `json:"refused"`                // reports that the other side would not have
 
+	// LeftOut is who did not get the last message or test while others on the same way
+	// did, and why; nil when nobody was left out.
+	LeftOut *Failure `json:"left_out,omitempty"`
+
 	Trouble *Failure  `json:"trouble,omitempty"` // of the last try; nil when it went well
 	Since   time.Time `json:"since,omitzero"`    // of the trouble
 	Tries   int       `json:"tries"`             // that failed in a row

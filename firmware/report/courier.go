@@ -75,7 +75,7 @@ func newCourier(name, box string, sender Sender, w wish, store Store, clock Cloc
 func (c *courier) describe() api.Reporter {
 	s := c.queue.State()
 	s.Name, s.Target, s.Unconfirmed = c.name, c.sender.Target(), !c.sender.Confirms()
-	s.DeliveredAt = c.queue.SentTo(s.Target)
+	s.DeliveredAt, s.LeftOut = c.queue.SentTo(s.Target)
 	return s
 }
 
@@ -180,12 +180,23 @@ func failureOf(err error) *api.Failure {
 	return &api.Failure{Stage: api.StageMessage, What: err.Error(), Do: "It is tried again; if it stays, look at the log of the receiver"}
 }
 
+// partlyOf is who was left out of a message that others have.
+func partlyOf(err error) (leftOut *api.Failure, is bool) {
+	var p *reach.Partly
+	if !errors.As(err, &p) {
+		return nil, false
+	}
+	return p.LeftOut, true
+}
+
 func (c *courier) ended(err error) {
 	now := c.clock.Now()
-	before := c.queue.State()
-	if err == nil {
-		c.queue.Delivered(c.sender.Target(), now)
+	before := c.describe()
+	leftOut, partly := partlyOf(err)
+	if err == nil || partly {
+		c.queue.Delivered(before.Target, leftOut, now)
 		c.sent = true
+		c.logLeftOut(before.LeftOut, leftOut)
 		if before.Trouble != nil {
 			c.log.Info("reports go out again", "after", now.Sub(before.Since).Round(time.Second))
 		}
@@ -198,6 +209,16 @@ func (c *courier) ended(err error) {
 		c.log.Error("a report was refused for good and is left out", "err", f)
 	} else if before.Trouble == nil || before.Trouble.Stage != f.Stage {
 		c.log.Warn("reports wait", "stage", f.Stage, "err", f, "waiting", before.Waiting)
+	}
+}
+
+// logLeftOut logs who is left out from now on, once and not with each report.
+func (c *courier) logLeftOut(before, now *api.Failure) {
+	switch {
+	case now != nil && (before == nil || before.What != now.What):
+		c.log.Warn("reports do not get to everybody", "err", now)
+	case now == nil && before != nil:
+		c.log.Info("reports get to every recipient again")
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"spoolgate/firmware/api"
 )
 
 // Cursor is how far a reporter has come. It is all that is kept of it: the journal
@@ -30,6 +32,8 @@ type Cursor struct {
 	// the words of its sender: what another one got says nothing of the one of now.
 	SentAt time.Time `json:"sent_at,omitzero"`
 	SentTo string    `json:"sent_to,omitempty"`
+	// LeftOut is who of SentTo did not get that, and why.
+	LeftOut *api.Failure `json:"left_out,omitempty"`
 }
 
 // Store keeps cursors in a folder, a file each.

@@ -31,10 +31,17 @@ type Office struct {
 	stop     func()            // the reporters that run; returns when they have ended
 }
 
-// tested is how a test ended: stopped is nil when it went all the way.
+// tested is how a test ended: stopped is nil when it went all the way, and leftOut when
+// it got to nobody or to all.
 type tested struct {
 	at      time.Time
 	stopped *api.Failure
+	leftOut *api.Failure
+}
+
+// tells reports whether the test knows more of who is left out than what was sent.
+func (t tested) tells(sent time.Time) bool {
+	return !t.at.IsZero() && !t.at.Before(sent) && (t.stopped == nil || t.leftOut != nil)
 }
 
 // Options are what an office works with.
@@ -135,7 +142,11 @@ func (o *Office) Reporters() []api.Reporter {
 	out := []api.Reporter{}
 	for _, c := range o.couriers {
 		s, _ := c.state.Latest()
-		s.TestedAt, s.TestStopped = o.tested[c.name].at, o.tested[c.name].stopped
+		test := o.tested[c.name]
+		s.TestedAt, s.TestStopped = test.at, test.stopped
+		if test.tells(s.DeliveredAt) {
+			s.LeftOut = test.leftOut
+		}
 		out = append(out, s)
 	}
 	return out
@@ -152,6 +163,8 @@ func (o *Office) Status() string {
 		switch {
 		case r.Trouble != nil:
 			words = append(words, fmt.Sprintf("%s: %d waiting: %s", r.Name, r.Waiting, r.Trouble.What))
+		case r.LeftOut != nil:
+			words = append(words, fmt.Sprintf("%s: not to everybody: %s", r.Name, r.LeftOut.What))
 		default:
 			words = append(words, r.Name+": OK")
 		}
@@ -185,20 +198,22 @@ func (o *Office) Test(ctx context.Context, name string) (api.ReportTest, error) 
 	note := func(stage api.Stage, text string) {
 		result.Steps = append(result.Steps, api.Step{Stage: stage, Text: text})
 	}
-	if err := deliver(ctx, found.sender, m, note, found.log); err != nil {
+	err := deliver(ctx, found.sender, m, note, found.log)
+	if err != nil {
 		result.Stopped = failureOf(err)
 	}
-	o.noteTest(found, result.Stopped)
+	leftOut, _ := partlyOf(err)
+	o.noteTest(found, tested{o.opts.Clock.Now(), result.Stopped, leftOut})
 	return result, nil
 }
 
 // noteTest keeps how the last test of a reporter ended, unless the configuration has
 // put another one in its place meanwhile.
-func (o *Office) noteTest(c *courier, stopped *api.Failure) {
+func (o *Office) noteTest(c *courier, t tested) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if slices.Contains(o.couriers, c) {
-		o.tested[c.name] = tested{o.opts.Clock.Now(), stopped}
+		o.tested[c.name] = t
 	}
 }
 

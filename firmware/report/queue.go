@@ -118,10 +118,11 @@ func (q *Queue) Next() (*api.Report, time.Time) {
 	return &q.pending[0].report, q.next
 }
 
-// Delivered is that the first report has arrived, and where.
-func (q *Queue) Delivered(to string, now time.Time) {
+// Delivered is that the first report has arrived, where, and who there was left out; nil
+// if nobody was.
+func (q *Queue) Delivered(to string, leftOut *api.Failure, now time.Time) {
 	q.trouble, q.since, q.tries, q.next = nil, time.Time{}, 0, time.Time{}
-	q.cursor.SentAt, q.cursor.SentTo = now, to
+	q.cursor.SentAt, q.cursor.SentTo, q.cursor.LeftOut = now, to, leftOut
 	q.pop()
 }
 
@@ -166,12 +167,13 @@ func (q *Queue) Cursor() Cursor {
 	return c
 }
 
-// SentTo is when this receiver last got something; zero: never, or another one did since.
-func (q *Queue) SentTo(target string) time.Time {
+// SentTo is when this receiver last got something, and who of it was left out; zero:
+// never, or another one did since.
+func (q *Queue) SentTo(target string) (at time.Time, leftOut *api.Failure) {
 	if q.cursor.SentTo != target {
-		return time.Time{}
+		return time.Time{}, nil
 	}
-	return q.cursor.SentAt
+	return q.cursor.SentAt, q.cursor.LeftOut
 }
 
 // State is the queue for people.

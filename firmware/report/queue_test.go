@@ -48,7 +48,7 @@ func drain(q *Queue) (numbers []uint64) {
 			n = 0
 		}
 		numbers = append(numbers, n)
-		q.Delivered("", start)
+		q.Delivered("", nil, start)
 	}
 }
 
@@ -179,7 +179,7 @@ func TestQueueWaitsLongerWithEachFailureAndLeavesOutOnlyWhatIsRefusedForGood(t *
 	if s := q.State(); s.Waiting != 2 || s.Refused != 0 || s.Tries != 200 || !s.Since.Equal(start) || s.Trouble.Stage != api.StageConnect {
 		t.Errorf("a server that is down: %+v", s)
 	}
-	q.Delivered("", now)
+	q.Delivered("", nil, now)
 	for range lastingTries {
 		q.Failed(&api.Failure{Stage: api.StageMessage, Lasting: true}, now)
 	}
@@ -227,7 +227,7 @@ func TestNothingIsLostAndNothingComesTwice(t *testing.T) {
 						}
 						last = r.Event.Seq
 					}
-					q.Delivered("", start)
+					q.Delivered("", nil, start)
 				})
 			},
 			"kept":      func(*rapid.T) { kept = q.Cursor() },

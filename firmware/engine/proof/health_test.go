@@ -2,6 +2,7 @@ package proof
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,6 +196,7 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 	blindTrap := api.Reporter{Name: "snmp", TestedAt: now, Unconfirmed: true}
 	stuck := api.Reporter{Name: "mail", DeliveredAt: now.Add(-time.Hour), Waiting: 2, Since: now, Trouble: &api.Failure{Stage: api.StageDNS, What: "nobody knows mail.example.com", Do: "Correct the name"}}
 	barred := api.Reporter{Name: "syslog", Target: "log.example.com", DeliveredAt: now.Add(-time.Hour), TestedAt: now, TestStopped: &api.Failure{Stage: api.StageConnect, What: "no route to host", Do: "Look at the router"}}
+	left := api.Reporter{Name: "mail", Target: "a@example.com, b@example.com", DeliveredAt: now, LeftOut: &api.Failure{Stage: api.StageRecipient, What: "a@example.com was refused", Do: "Correct to under [report.mail]"}}
 	again := barred
 	again.DeliveredAt = now.Add(time.Second)
 	for _, tt := range []struct {
@@ -213,6 +215,9 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 		{"a test stopped since", Reports{Configured: 1, Reporters: []api.Reporter{barred}}, api.Fail, "connect: no route to host; do: Look at the router"},
 		{"a report arrived after a test that stopped", Reports{Configured: 1, Reporters: []api.Reporter{again}}, api.Pass, "to log.example.com"},
 		{"a test stopped, mail gets through", Reports{Configured: 2, Reporters: []api.Reporter{barred, tested}}, api.Pass, "syslog did not get through with its test"},
+		{"a recipient was refused", Reports{Configured: 1, Reporters: []api.Reporter{left}}, api.Fail,
+			"mail does not get to everybody: recipient: a@example.com was refused; do: Correct to under [report.mail]"},
+		{"a recipient was refused, syslog gets through", Reports{Configured: 2, Reporters: []api.Reporter{left, sent}}, api.Fail, "a@example.com was refused"},
 		{"nothing gets through", Reports{Configured: 1, Reporters: []api.Reporter{stuck}}, api.Fail, "DNS: nobody knows mail.example.com"},
 		{"one of two gets through", Reports{Configured: 2, Reporters: []api.Reporter{stuck, sent}}, api.Pass, "mail has not got through"},
 		{"one is stuck, one has sent nothing", Reports{Configured: 2, Reporters: []api.Reporter{stuck, quiet}}, api.UnseenYet, "mail has not got through"},
@@ -225,6 +230,10 @@ func TestReportsPassOnlyWhenOneArrived(t *testing.T) {
 		{"metrics alone", Reports{Metrics: true}, api.UnseenYet, "tells nobody by itself"},
 		{"metrics, and reportd is dead", Reports{Metrics: true, Silent: errors.New("refused")}, api.Fail, "reportd does not answer"},
 	} {
-		wants(t, tt.what, []api.ProofItem{tt.r.Judge()}, "reports", tt.verdict, tt.words)
+		item := tt.r.Judge()
+		wants(t, tt.what, []api.ProofItem{item}, "reports", tt.verdict, tt.words)
+		if said := strings.Join(item.Evidence, "\n"); strings.Contains(said, "to a@example.com") {
+			t.Errorf("%s: one who was refused is said to have got it: %s", tt.what, said)
+		}
 	}
 }

@@ -20,7 +20,8 @@ type Reports struct {
 
 // Judge needs a reporter that brought a message to its receiver, or a test message. A
 // test that stopped since outweighs what arrived before it.
-// One that is in trouble while another one delivers is a remark: people are told.
+// One that is in trouble while another one delivers is a remark: people are told. A
+// recipient that is left out is told by nobody else, and his reports do not wait.
 // What was sent and is confirmed by nobody is no evidence: it leaves the box in the
 // same way when the receiver's machine is not there.
 func (r Reports) Judge() api.ProofItem {
@@ -49,10 +50,15 @@ func (r Reports) reporters(f *finding) {
 		if one.TestStopped == nil {
 			lastly = later(lastly, one.TestedAt)
 		}
+		if one.LeftOut != nil {
+			f.fails("%s does not get to everybody: %s: %s; do: %s", one.Name, one.LeftOut.Stage, one.LeftOut.What, one.LeftOut.Do)
+		}
 		switch {
 		case one.Trouble != nil:
 			troubles = append(troubles, fmt.Sprintf("%s has not got through since %s, %s waiting: %s: %s; do: %s",
 				one.Name, clock(one.Since), phrase.Count(one.Waiting, "report"), one.Trouble.Stage, one.Trouble.What, one.Trouble.Do))
+		case one.LeftOut != nil:
+			f.notes("%s sent its last message at %s, to the others", one.Name, clock(later(one.DeliveredAt, one.TestedAt)))
 		case stopped:
 			troubles = append(troubles, fmt.Sprintf("%s did not get through with its test at %s: %s: %s; do: %s",
 				one.Name, clock(one.TestedAt), one.TestStopped.Stage, one.TestStopped.What, one.TestStopped.Do))

@@ -39,7 +39,7 @@ func (s *Sender) Target() string {
 func (s *Sender) Confirms() bool { return true }
 
 // Send hands one message to the mail server. A recipient that is refused does not
-// keep the others from getting it.
+// keep the others from getting it: then the error is a *reach.Partly.
 func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) error {
 	text, err := s.compose(m)
 	if err != nil {
@@ -61,9 +61,9 @@ func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) er
 	if err := errors.Join(reach.Extend(conn), c.Mail("<"+s.config.From+">")); err != nil {
 		return said(api.StageRecipient, "the sender "+s.config.From, err, "Write as from an address that this server lets the box use")
 	}
-	refused := s.recipients(c, note)
-	if len(refused) == len(s.config.To) {
-		return errors.Join(refused...)
+	taken, refused := s.recipients(c, note)
+	if taken == 0 {
+		return refused
 	}
 	w, err := c.Data()
 	if err == nil {
@@ -75,8 +75,8 @@ func (s *Sender) Send(ctx context.Context, m letter.Message, note reach.Note) er
 	}
 	_ = c.Quit() // the server has the mail
 	note(api.StageMessage, "the server took it")
-	if m.Test {
-		return errors.Join(refused...)
+	if refused != nil {
+		return &reach.Partly{LeftOut: refused}
 	}
 	return nil
 }
@@ -138,16 +138,24 @@ func (s *Sender) login(c *smtp.Client, note reach.Note) error {
 	return nil
 }
 
-// recipients names all and returns what was said to those that are refused.
-func (s *Sender) recipients(c *smtp.Client, note reach.Note) (refused []error) {
+// recipients names all, and returns how many were taken and what was said to those that
+// were not; nil if all were.
+func (s *Sender) recipients(c *smtp.Client, note reach.Note) (taken int, refused *api.Failure) {
 	for _, to := range s.config.To {
-		if err := c.Rcpt("<" + to + ">"); err != nil {
-			refused = append(refused, said(api.StageRecipient, to, err, "Correct the address in to, or let the server take mail for it"))
-		} else {
+		err := c.Rcpt("<" + to + ">")
+		if err == nil {
+			taken++
 			note(api.StageRecipient, to+" is taken")
+			continue
+		}
+		f := said(api.StageRecipient, to, err, "Correct to under [report.mail], or let the server take mail for that address")
+		if refused == nil {
+			refused = f
+		} else {
+			refused.What += "; " + f.What
 		}
 	}
-	return refused
+	return taken, refused
 }
 
 func isASCII(s string) bool {
@@ -156,7 +164,7 @@ func isASCII(s string) bool {
 
 // said is what a server answered to what. An answer of 5xx to the message itself
 // lasts (RFC 5321, 4.2.1).
-func said(stage api.Stage, what string, err error, do string) error {
+func said(stage api.Stage, what string, err error, do string) *api.Failure {
 	f := &api.Failure{Stage: stage, What: fmt.Sprintf("%s was not taken: %v", what, err), Do: do}
 	var answer *textproto.Error
 	if errors.As(err, &answer) {

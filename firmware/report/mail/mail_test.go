@@ -12,6 +12,7 @@ import (
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/config"
 	"spoolgate/firmware/report/letter"
+	"spoolgate/firmware/report/reach"
 	"spoolgate/tools/lab/receiver"
 )
 
@@ -121,19 +122,23 @@ func TestMailsOfOneIncidentAreOneThreadOfPlainText(t *testing.T) {
 func TestRecipientThatIsRefusedKeepsNoOtherFromGettingIt(t *testing.T) {
 	m := server(t)
 	c := to(m)
-	c.To = []string{"nobody@example.com", "admins@example.com"}
-	if _, err := send(t, c, receiver.MailPassword, incident(1, api.Begin)); err != nil {
-		t.Error(err)
-	}
+	c.To = []string{"nobody@example.com", "admins@example.com", "a@elsewhere.example"}
 	test := incident(2, api.Begin)
 	test.Test = true
-	stages, err := send(t, c, receiver.MailPassword, test)
-	var f *api.Failure
-	if !errors.As(err, &f) || f.Stage != api.StageRecipient || !strings.Contains(f.What, `nobody@example.com was refused: "550 unknown user"`) || !strings.HasSuffix(stages, "message") {
-		t.Errorf("a test does not tell: %s, %v", stages, err)
+	for _, message := range []letter.Message{incident(1, api.Begin), test} {
+		stages, err := send(t, c, receiver.MailPassword, message)
+		var p *reach.Partly
+		if !errors.As(err, &p) || !strings.HasSuffix(stages, "recipient message") {
+			t.Fatalf("passed %s: %v", stages, err)
+		}
+		f := p.LeftOut
+		if f.Stage != api.StageRecipient || f.What != `nobody@example.com was refused: "550 unknown user"; a@elsewhere.example was refused: "550 relay not permitted"` ||
+			!strings.HasPrefix(f.Do, "Correct to under [report.mail]") {
+			t.Errorf("who was left out: %+v", f)
+		}
 	}
-	if _, err := m.Await(2); err != nil {
-		t.Error(err)
+	if mails, err := m.Await(2); err != nil || !strings.Contains(mails[0], "Envelope-to: admins@example.com") {
+		t.Errorf("%v %v", mails, err)
 	}
 }
 
