@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -34,7 +35,7 @@ func (e *Engine) tellDoubt(now time.Time) {
 	case v.Suspect && !e.doubtTold && (e.heard || now.Sub(e.startedAt) >= settlingIn):
 		e.doubtTold, e.doubtPast = true, false
 		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Alert, Since: v.Since,
-			Text: "it is probably this box and not the nodes: " + v.Reason + ". The last plan goes on. Check the cable, the switch port and the VLAN of the service interface"})
+			Text: "it is probably this box and not the nodes: " + v.Reason + ". " + e.goesOn(v) + ". Check the cable, the switch port and the VLAN of the service interface"})
 	case !v.Suspect && e.doubtTold:
 		e.doubtTold = false
 		text := "probes are answered again; the box no longer suspects itself"
@@ -43,6 +44,18 @@ func (e *Engine) tellDoubt(now time.Time) {
 		}
 		e.tell(event.Event{Kind: event.BoxSuspicion, Severity: event.Notice, Text: text})
 	}
+}
+
+// goesOn says for how long the plan stands though nobody answers (health.Machine.Hold).
+func (e *Engine) goesOn(v health.Verdict) string {
+	if v.Certain {
+		return "The last plan goes on"
+	}
+	var longest time.Duration
+	for _, g := range e.groups {
+		longest = max(longest, g.Checks.UpDelay)
+	}
+	return fmt.Sprintf("The last plan goes on for %v at most, the longest up_delay: nodes that are silent for longer are Down then", longest)
 }
 
 // endPastDoubt ends, with the first answer, the suspicion of before a start that nobody

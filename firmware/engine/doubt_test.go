@@ -53,6 +53,23 @@ func TestRestartForgetsNoSuspicionOfTheBoxItself(t *testing.T) {
 	}
 }
 
+// The plan is held for as long as a node may need to start, unless it is certain that
+// nobody can be heard: whoever reads the alarm must know how long he has.
+func TestSuspicionSaysForHowLongThePlanGoesOn(t *testing.T) {
+	two := twoNodes + strings.NewReplacer(`"print"`, `"slow"`, "198.18.0.1", "198.18.0.2").Replace(twoNodes) + "checks.up_delay = \"5m\"\n"
+	for silence, want := range map[api.Outcome]string{
+		api.TimedOut: ". The last plan goes on for 5m0s at most, the longest up_delay: nodes that are silent for longer are Down then. Check the cable",
+		api.NoRoute:  ". The last plan goes on. Check the cable",
+	} {
+		b := newBox(t, two)
+		b.round(api.Open)
+		b.rounds(30*time.Second, silence, "198.18.0.11", "198.18.0.12", "198.18.0.21", "198.18.0.22")
+		if told := strings.Join(b.told(event.BoxSuspicion), "\n"); !strings.Contains(told, want) {
+			t.Errorf("%s: %q does not say %q", silence, told, want)
+		}
+	}
+}
+
 // That a group has no spare follows from an order or from another node, whatever the box
 // suspects: a restart makes it no evidence of the box's own trouble.
 func TestRestartDoesNotChangeWhatAGroupsStateBelongsTo(t *testing.T) {
