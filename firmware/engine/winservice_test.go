@@ -95,6 +95,29 @@ func TestTroubleWithTheAccountIsToldOnceAndStopsNobody(t *testing.T) {
 	}
 }
 
+// The password was changed while the server was off: it is told once, when the node starts
+// to answer, and must be open for as long as it is wrong.
+func TestTroubleWithTheAccountOfANodeThatStartsStaysOpenWhenItServes(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	b.round(api.Open)
+	b.rounds(30*time.Second, api.Refused, "198.18.0.11")
+	for range 240 {
+		b.round(api.Open)
+		b.windows("198.18.0.11", api.WindowsWrongPassword, api.WindowsWrongPassword)
+	}
+	if n := b.node("A"); n.Health != api.Up {
+		t.Fatalf("A is %s: %s", n.Health, n.HealthReason)
+	}
+	open := b.last().Incidents
+	if len(open) != 1 || open[0].Kind != event.NodeServices || !strings.Contains(open[0].Cause, "wrong password") {
+		t.Errorf("%+v", open)
+	}
+	b.windows("198.18.0.11", api.WindowsRunning, api.WindowsRunning)
+	if open := b.last().Incidents; len(open) != 0 {
+		t.Errorf("with the right one: %+v", open)
+	}
+}
+
 func TestPasswordOfAnotherBoxIsSaidOfEachService(t *testing.T) {
 	b := newBox(t, strings.Replace(watchedNodes, `"x"`, `"sealed-1:`+strings.Repeat("A", 38)+`"`, 1))
 	b.round(api.Open)
