@@ -41,6 +41,9 @@ func (e *Engine) reload() (api.Done, error) {
 	e.report(e.book.Keep(e.stays(stood), e.opts.Now())...)
 	for _, m := range e.members {
 		e.judge(m)
+		if !m.Services.Watched() {
+			e.tellBlind(m) // no answer will come that could end it
+		}
 	}
 	e.unapplied = true
 	targets := e.targets()

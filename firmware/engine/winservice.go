@@ -108,7 +108,7 @@ func way(answers []api.WindowsAnswer) (o api.Outcome, tells bool) {
 // they can again. A node that is Down has its own event.
 func (e *Engine) tellBlind(m *member) {
 	s := m.machine.Status()
-	if s.Health == api.Down || s.Health == api.Unknown {
+	if m.Services.Watched() && (s.Health == api.Down || s.Health == api.Unknown) {
 		return
 	}
 	var states []string
@@ -128,8 +128,11 @@ func (e *Engine) tellBlind(m *member) {
 	}
 	m.blind = blind
 	if blind == "" {
-		e.tell(event.Event{Kind: event.NodeServices, Severity: event.Notice, Group: m.group.Name, Node: m.Name,
-			Text: m.Name + ": all its Windows services can be judged"})
+		text := m.Name + ": all its Windows services can be judged"
+		if !m.Services.Watched() {
+			text = m.Name + ": no Windows services are watched on it any more"
+		}
+		e.tell(event.Event{Kind: event.NodeServices, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Text: text})
 		return
 	}
 	e.tell(event.Event{Kind: event.NodeServices, Severity: event.Warning, Group: m.group.Name, Node: m.Name,

@@ -164,6 +164,33 @@ func TestServicesThatAreNoLongerConfiguredAreNoLongerJudged(t *testing.T) {
 	}
 }
 
+// Nobody asks any more, so that no answer could end it.
+func TestServicesThatAreNoLongerConfiguredAreNoTrouble(t *testing.T) {
+	for name, alive := range map[string]api.Outcome{"a node that serves": api.Open, "one that is Down": api.Refused} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, watchedNodes)
+			for range 4 {
+				for _, a := range []string{"198.18.0.11", "198.18.0.12"} {
+					b.windows(a, api.WindowsWrongPassword, api.WindowsWrongPassword)
+				}
+				b.round(api.Open)
+			}
+			b.rounds(20*time.Second, alive, "198.18.0.11")
+			if len(b.last().Incidents) < 2 {
+				t.Fatalf("%+v", b.last().Incidents)
+			}
+			b.text = twoNodes
+			if _, err := b.reload(); err != nil {
+				t.Fatal(err)
+			}
+			b.rounds(10*time.Minute, api.Open)
+			if open := b.last().Incidents; len(open) != 0 {
+				t.Errorf("open are %+v", open)
+			}
+		})
+	}
+}
+
 func TestPlainPasswordInTheFileIsSaid(t *testing.T) {
 	b := newBox(t, watchedNodes)
 	b.wantTold(event.ConfigPlain)

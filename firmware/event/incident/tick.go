@@ -56,7 +56,7 @@ func (b *Book) Keep(configured func(group, node string) bool, now time.Time) []a
 	for _, i := range b.Open() {
 		if i.Group != "" && !configured(i.Group, i.Node) {
 			k := keyOf(i)
-			out = append(out, b.entries[k].clear(now, "it is not configured any more"))
+			out = append(out, b.entries[k].clear(now, "its name is not configured any more, or stands for another machine now"))
 			delete(b.entries, k) // it did not go away: configured anew and still wrong, it has not come again
 		}
 	}
