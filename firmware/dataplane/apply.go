@@ -45,7 +45,8 @@ func (t *Table) Apply(l Layout) error {
 		maps.DeleteFunc(marks, func(m Mark, _ bool) bool { _, there := nodes[m]; return !there })
 		return marks
 	}
-	next := kernel{exists: true, nodes: nodes, up: still(t.there.up), waiting: still(t.there.waiting), believed: still(t.there.believed), groups: map[netip.Addr]dealt{}}
+	next := kernel{exists: true, nodes: nodes, up: still(t.there.up), waiting: still(t.there.waiting), believed: maps.Clone(t.there.believed), groups: map[netip.Addr]dealt{}}
+	maps.DeleteFunc(next.believed, func(r Refusal, _ bool) bool { _, there := nodes[r.Mark]; return !there })
 	for _, g := range l.Groups {
 		plan := slices.DeleteFunc(slices.Clone(t.there.groups[g.VirtualAddress].plan), func(m Mark) bool {
 			return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == m })
@@ -120,10 +121,13 @@ func (t *Table) writeSets() error {
 
 func (t *Table) writeElements(l Layout, next kernel) error {
 	want := t.sets.wanted(l, next)
-	for set, marks := range map[*nftables.Set]map[Mark]bool{t.sets.up: next.up, t.sets.waiting: next.waiting, t.sets.believed: next.believed} {
+	for set, marks := range map[*nftables.Set]map[Mark]bool{t.sets.up: next.up, t.sets.waiting: next.waiting} {
 		for mark := range marks {
 			want[set] = append(want[set], markElement(mark))
 		}
+	}
+	for r := range next.believed {
+		want[t.sets.believed] = append(want[t.sets.believed], refusalElement(r))
 	}
 	for _, s := range t.sets.all() {
 		if s.HasTimeout {

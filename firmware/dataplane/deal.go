@@ -35,30 +35,47 @@ func (t *Table) Change(up []Mark, plans map[netip.Addr][]Mark) error {
 // second; clients of other nodes that are not up are dealt anew at once. When a
 // node turns out to serve, Change comes first.
 func (t *Table) Wait(nodes []Mark) error {
-	return t.say("is waited for", t.sets.waiting, &t.there.waiting, nodes)
-}
-
-// Believe says which nodes may refuse clients: something listens there, and not at the
-// port that was asked for. A client that another node refuses is not told, and asks again.
-func (t *Table) Believe(nodes []Mark) error {
-	return t.say("is believed to refuse", t.sets.believed, &t.there.believed, nodes)
-}
-
-// say makes nodes, and no others, those that a set holds.
-func (t *Table) say(what string, set *nftables.Set, is *map[Mark]bool, nodes []Mark) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	want, err := t.known(nodes)
+	set, err := t.known(nodes)
 	if err != nil {
-		return fmt.Errorf("say who %s: %w", what, err)
+		return fmt.Errorf("wait for nodes: %w", err)
 	}
-	if err := t.changeMarks(set, *is, want); err != nil {
+	if err := changeMembers(t, t.sets.waiting, t.there.waiting, set, markElement); err != nil {
 		return err
 	}
-	if err := t.flush("change who " + what); err != nil {
+	if err := t.flush("change whom clients wait for"); err != nil {
 		return err
 	}
-	*is = want
+	t.there.waiting = set
+	return nil
+}
+
+// Refusal is a port at which a node refuses clients.
+type Refusal struct {
+	Mark Mark
+	Port uint16
+}
+
+// Believe says which refusals clients are told of: the node serves, and nobody listens
+// there. Whoever is refused by another node or at another port is not told, and asks again.
+func (t *Table) Believe(refusals []Refusal) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	want := map[Refusal]bool{}
+	for _, r := range refusals {
+		if _, ok := t.there.nodes[r.Mark]; !ok {
+			return fmt.Errorf("believe a refusal: no node has mark %d", r.Mark)
+		}
+		want[r] = true
+	}
+	if err := changeMembers(t, t.sets.believed, t.there.believed, want, refusalElement); err != nil {
+		return err
+	}
+	if err := t.flush("change which refusals are believed"); err != nil {
+		return err
+	}
+	t.there.believed = want
 	return nil
 }
 
@@ -73,16 +90,17 @@ func (t *Table) known(marks []Mark) (map[Mark]bool, error) {
 	return set, nil
 }
 
-func (t *Table) changeMarks(set *nftables.Set, is, want map[Mark]bool) error {
+// changeMembers makes a set hold what is wanted instead of what it holds.
+func changeMembers[M comparable](t *Table, set *nftables.Set, is, want map[M]bool, element func(M) nftables.SetElement) error {
 	var add, del []nftables.SetElement
 	for m := range want {
 		if !is[m] {
-			add = append(add, markElement(m))
+			add = append(add, element(m))
 		}
 	}
 	for m := range is {
 		if !want[m] {
-			del = append(del, markElement(m))
+			del = append(del, element(m))
 		}
 	}
 	return t.change(set, add, del)
@@ -107,7 +125,7 @@ func (t *Table) changePlans(up map[Mark]bool, plans map[netip.Addr][]Mark) error
 		g.plan, g.spare = slices.Clone(plan), spareOf(plan, g.spare)
 		groups[vip] = g
 	}
-	if err := t.changeMarks(t.sets.up, t.there.up, up); err != nil {
+	if err := changeMembers(t, t.sets.up, t.there.up, up, markElement); err != nil {
 		return err
 	}
 	for vip := range plans {

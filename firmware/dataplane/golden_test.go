@@ -20,6 +20,7 @@ func TestTheTableReadsAsDesigned(t *testing.T) {
 	second.VirtualAddress, second.Masked, second.Affinity = otherVIP, false, time.Hour
 	second.FTPPorts, second.PassivePorts = nil, config.PortRange{First: 50000, Last: 50100}
 	s.serve(group(3), second)
+	s.must(s.table.Believe([]Refusal{{1, 5014}}))
 	s.must(s.table.Apply(Layout{Groups: []Group{group(3), second}, Newcomers: 500}))
 	got := s.listing()
 	const golden = "testdata/table.nft"

@@ -18,7 +18,7 @@ type kernel struct {
 	nodes    map[Mark]netip.Addr
 	up       map[Mark]bool
 	waiting  map[Mark]bool
-	believed map[Mark]bool
+	believed map[Refusal]bool
 	groups   map[netip.Addr]dealt
 }
 
@@ -95,7 +95,7 @@ func (t *Table) read() (kernel, error) {
 	if k.waiting, err = t.readMarks(t.sets.waiting); err != nil {
 		return k, err
 	}
-	if k.believed, err = t.readMarks(t.sets.believed); err != nil {
+	if k.believed, err = t.readRefusals(); err != nil {
 		return k, err
 	}
 	sources, err := t.nft.GetSetElements(t.sets.sources)
@@ -142,6 +142,18 @@ func (t *Table) readMarks(set *nftables.Set) (map[Mark]bool, error) {
 		marks[markOf(e.Key)] = true
 	}
 	return marks, nil
+}
+
+func (t *Table) readRefusals() (map[Refusal]bool, error) {
+	elements, err := t.nft.GetSetElements(t.sets.believed)
+	if err != nil {
+		return nil, err
+	}
+	refusals := map[Refusal]bool{}
+	for _, e := range elements {
+		refusals[Refusal{markOf(e.Key[:4]), binary.BigEndian.Uint16(e.Key[4:])}] = true
+	}
+	return refusals, nil
 }
 
 func (t *Table) readAffinity(vip netip.Addr) (time.Duration, error) {

@@ -75,7 +75,7 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// that refuses has the sequence number 0 (RFC 9293, 3.10.7.1).
 		plainChain("reset",
 			sum(direction(1), loadTCP(4, 4, regKey), equal(make([]byte, 4)),
-				loadNode(regKey), notIn(s.believed), verdict(expr.VerdictDrop)),
+				loadNode(regKey), loadTCP(0, 2, regSecond), notIn(s.believed), verdict(expr.VerdictDrop)),
 			sum(goTo("over"))),
 		plainChain("closing",
 			sum(flags(tcpRST), unequal([]byte{0}), goTo("reset")),

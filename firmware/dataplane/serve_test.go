@@ -181,7 +181,7 @@ func TestClientsThatANodeRefusesWaitUntilItIsBelievedOrGivenUp(t *testing.T) {
 	if _, err := dial(5012); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("nobody listens: %v, want refused", err)
 	}
-	s.must(s.table.Believe([]Mark{2}))
+	s.must(s.table.Believe([]Refusal{{1, 5011}, {2, 5012}})) // not of this node, not at this port
 	landed := make(chan error)
 	go func() {
 		_, err := dial(5012)

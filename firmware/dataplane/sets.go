@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -28,7 +29,7 @@ type sets struct {
 	nodes    *nftables.Set // mark -> address
 	up       *nftables.Set // marks that may serve
 	waiting  *nftables.Set // marks of which that is not known yet
-	believed *nftables.Set // marks of nodes whose refusals reach the clients
+	believed *nftables.Set // mark . port: what a node refuses, and clients are told of
 	same     *nftables.Set // mark . mark of every node: nft cannot compare two registers, so a look-up does
 	vips     *nftables.Set
 	sources  *nftables.Set // packet mark -> VIP, of first packets that are to be masked
@@ -59,7 +60,7 @@ func newSets(table *nftables.Table, f family) sets {
 		nodes:    named("nodes", nftables.TypeMark, f.addr),
 		up:       set("up", nftables.TypeMark),
 		waiting:  set("waiting", nftables.TypeMark),
-		believed: set("believed", nftables.TypeMark),
+		believed: set("believed", pair(nftables.TypeMark, nftables.TypeInetService)),
 		same:     set("same", pair(nftables.TypeMark, nftables.TypeMark)),
 		vips:     set("vips", f.addr),
 		sources:  named("sources", nftables.TypeMark, f.addr),
@@ -85,6 +86,10 @@ func newSets(table *nftables.Table, f family) sets {
 
 func (s sets) all() []*nftables.Set {
 	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked}
+}
+
+func refusalElement(r Refusal) nftables.SetElement {
+	return nftables.SetElement{Key: slices.Concat(native(uint32(r.Mark)), port(r.Port), []byte{0, 0})}
 }
 
 func markElement(m Mark) nftables.SetElement { return nftables.SetElement{Key: native(uint32(m))} }

@@ -123,7 +123,13 @@ func (s *site) serve(groups ...Group) {
 		}
 	}
 	s.must(s.table.Change(up, plans))
-	s.must(s.table.Believe(up))
+	var all []Refusal
+	for _, m := range up {
+		for _, p := range servicePorts {
+			all = append(all, Refusal{m, p})
+		}
+	}
+	s.must(s.table.Believe(all))
 }
 
 // deal sets the plan of the group; those who are up stay it.

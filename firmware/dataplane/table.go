@@ -133,7 +133,7 @@ type Adopted struct {
 	Nodes    map[Mark]netip.Addr
 	Up       []Mark
 	Waiting  []Mark // see Wait
-	Believed []Mark // see Believe
+	Believed []Refusal
 	Plans    map[netip.Addr][]Mark
 	Bindings []Binding
 }
@@ -151,7 +151,7 @@ func (t *Table) Adopt() (Adopted, error) {
 	for vip, g := range t.there.groups {
 		plans[vip] = slices.Clone(g.plan)
 	}
-	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Waiting: slices.Sorted(maps.Keys(t.there.waiting)), Believed: slices.Sorted(maps.Keys(t.there.believed)),
+	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Waiting: slices.Sorted(maps.Keys(t.there.waiting)), Believed: slices.Collect(maps.Keys(t.there.believed)),
 		Plans: plans, Bindings: bindings}, nil
 }
 

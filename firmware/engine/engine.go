@@ -117,18 +117,18 @@ type Engine struct {
 	names      names
 	dirty      bool // the snapshot is out of date
 	published  time.Time
-	planned    time.Time        // the kernel was last given what it should have
-	unset      bool             // the kernel refused the last change
-	refusedAt  time.Time        // when it did
-	unapplied  bool             // the kernel lacks the configuration's groups and nodes
-	unbound    bool             // the kernel lacks the bindings
-	dead       []*member        // Down or removed: their connections are cut once the kernel has the change
-	up         []dataplane.Mark // what the kernel has; nil before the first change
-	waiting    []dataplane.Mark // as the kernel has them
-	believed   []dataplane.Mark // the same
-	started    bool             // the first count of connections is done
-	writing    chan error       // the journal's answer; nil when none is written
-	unwritable bool             // the last write failed
+	planned    time.Time           // the kernel was last given what it should have
+	unset      bool                // the kernel refused the last change
+	refusedAt  time.Time           // when it did
+	unapplied  bool                // the kernel lacks the configuration's groups and nodes
+	unbound    bool                // the kernel lacks the bindings
+	dead       []*member           // Down or removed: their connections are cut once the kernel has the change
+	up         []dataplane.Mark    // what the kernel has; nil before the first change
+	waiting    []dataplane.Mark    // as the kernel has them
+	believed   []dataplane.Refusal // the same
+	started    bool                // the first count of connections is done
+	writing    chan error          // the journal's answer; nil when none is written
+	unwritable bool                // the last write failed
 	services   serviceWatch
 	stubborn   map[netip.Addr]bool // an event told of them
 	box        judged

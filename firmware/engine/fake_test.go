@@ -34,7 +34,7 @@ type fakeKernel struct {
 	known    map[dataplane.Mark]netip.Addr
 	up       []dataplane.Mark
 	waiting  []dataplane.Mark
-	believed []dataplane.Mark
+	believed []dataplane.Refusal
 	plans    map[netip.Addr][]dataplane.Mark
 	bindings map[netip.Addr]dataplane.Binding // by client
 	cuts     []dataplane.Mark
@@ -93,8 +93,8 @@ func (k *fakeKernel) Wait(nodes []dataplane.Mark) error {
 	return k.err()
 }
 
-func (k *fakeKernel) Believe(nodes []dataplane.Mark) error {
-	k.believed = slices.Clone(nodes)
+func (k *fakeKernel) Believe(refusals []dataplane.Refusal) error {
+	k.believed = slices.Clone(refusals)
 	return k.err()
 }
 

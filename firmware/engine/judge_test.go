@@ -158,7 +158,7 @@ func TestMFDIsToldThatANodeRefusesItOnceTheNodeIsKnownToServe(t *testing.T) {
 	node := dataplane.Mark(b.member("198.18.0.11").id)
 	believed := func(want bool, when string) {
 		t.Helper()
-		if is := slices.Contains(b.kernel.believed, node); is != want {
+		if is := slices.Contains(b.kernel.believed, dataplane.Refusal{Mark: node, Port: 5014}); is != want {
 			t.Errorf("%s: believed %v", when, b.kernel.believed)
 		}
 	}
@@ -174,6 +174,9 @@ func TestMFDIsToldThatANodeRefusesItOnceTheNodeIsKnownToServe(t *testing.T) {
 	b.at = b.at.Add(time.Millisecond)
 	b.probe("198.18.0.11", api.Open)
 	believed(true, "it serves")
+	if len(b.kernel.believed) != 1 {
+		t.Errorf("believed are %v", b.kernel.believed)
+	}
 	b.killed()
 	b.turn()
 	believed(false, "after a restart")

@@ -21,7 +21,7 @@ type Kernel interface {
 	Apply(dataplane.Layout) error
 	Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error
 	Wait([]dataplane.Mark) error
-	Believe([]dataplane.Mark) error
+	Believe([]dataplane.Refusal) error
 	Bind([]dataplane.Binding) error
 	Refresh([]dataplane.Binding) ([]dataplane.Binding, error)
 	Forget([]dataplane.Binding) error
@@ -176,14 +176,14 @@ func (e *Engine) unknown() (out []dataplane.Mark) {
 	return out
 }
 
-// believable are the nodes whose refusals reach MFDs: they serve, and refuse what nobody
-// listens for. Of all others an MFD notices nothing but a delay: it asks again until the
+// believable are the refusals that MFDs are told of: the node serves, and nobody listens
+// at that port. Of all others an MFD notices nothing but a delay: it asks again until the
 // node is found to serve, or has been given up.
-func (e *Engine) believable(now time.Time) (out []dataplane.Mark) {
+func (e *Engine) believable(now time.Time) (out []dataplane.Refusal) {
 	for _, g := range e.groups {
 		for _, m := range g.members {
-			if m.complaints.Believed(now, m.machine.Health()) {
-				out = append(out, dataplane.Mark(m.id))
+			for _, port := range m.complaints.Believed(now, m.machine.Health()) {
+				out = append(out, dataplane.Refusal{Mark: dataplane.Mark(m.id), Port: port})
 			}
 		}
 	}

@@ -25,7 +25,8 @@ func (e *Engine) observed(m *member, s health.Status, client netip.Addr) mistake
 		Adjacent: e.source.neighbours(m.Address, client),
 		Patience: time.Duration(m.group.Checks.Misses) * m.group.Checks.Interval,
 	}
-	if s.Health == api.Up {
+	// One that serves by its Windows services alone is in trouble, and says so.
+	if s.Health == api.Up && !slices.ContainsFunc(s.Ports, func(p api.Port) bool { return p.Misses > 0 }) {
 		n.UpSince = s.Since
 	}
 	return n

@@ -1,6 +1,8 @@
 package health
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -18,7 +20,8 @@ import (
 // that is refused where the probes find nothing wrong, as on a port that nobody
 // serves, is heard ever less often: the pause between two rounds doubles from a
 // second to the interval of the ordinary ones, which at most doubles the probes of
-// the node. A minute without complaints, or a probe that fails, ends that.
+// the node. A minute without complaints, a complaint of another port, or a probe that
+// fails ends that.
 //
 // The zero Evidence is that of a node that nobody complained of. It is for one
 // goroutine.
@@ -28,7 +31,13 @@ type Evidence struct {
 	asked      time.Time // last round that was asked for
 	settled    time.Time // last of them that found nothing wrong
 	pause      time.Duration
-	believed   bool // a whole round since a complaint found the node serving
+	ports      map[uint16]refusal // that clients complained of
+}
+
+// refusal is what clients complain of at one port.
+type refusal struct {
+	first, last time.Time
+	believed    bool // a whole round since found the node serving
 }
 
 const (
@@ -41,10 +50,17 @@ const (
 
 // Complain takes the complaint of a client and reports whether the node is to be
 // probed at once.
-func (e *Evidence) Complain(now time.Time, s Status) (probe bool) {
-	if now.Sub(e.complained) > forgetting {
-		e.pause, e.believed = hurry, false
+func (e *Evidence) Complain(now time.Time, s Status, port uint16) (probe bool) {
+	maps.DeleteFunc(e.ports, func(_ uint16, r refusal) bool { return now.Sub(r.last) > forgetting })
+	r, known := e.ports[port]
+	if !known {
+		e.pause, r.first = hurry, now
 	}
+	r.last = now
+	if e.ports == nil {
+		e.ports = map[uint16]refusal{}
+	}
+	e.ports[port] = r
 	e.complained, e.open = now, true
 	return e.due(now, s)
 }
@@ -56,20 +72,30 @@ func (e *Evidence) Follow(now time.Time, s Status, interval time.Duration) (prob
 		return false
 	}
 	switch {
-	case failing(s):
+	case s.Health == api.Checking:
 		e.pause = hurry
-	case !e.settled.Equal(e.asked) && answered(s, e.asked):
+	case !e.settled.Equal(e.asked) && cleared(s, e.asked):
 		e.settled, e.pause = e.asked, max(hurry, min(2*e.pause, interval))
 	}
-	e.open = !answered(s, e.complained)
-	e.believed = e.believed || s.Health == api.Up && heard(s, e.complained)
+	e.open = !cleared(s, e.complained)
+	for port, r := range e.ports {
+		r.believed = r.believed || s.Health == api.Up && heard(s, r.first)
+		e.ports[port] = r
+	}
 	return e.due(now, s)
 }
 
-// Believed reports whether a client that the node refuses is to be told: it was probed
-// since somebody complained, and serves. Otherwise it may have just died.
-func (e *Evidence) Believed(now time.Time, h api.Health) bool {
-	return e.believed && h == api.Up && now.Sub(e.complained) <= forgetting
+// Believed are the ports of which a client that the node refuses there is to be told:
+// the node was probed since somebody complained of it, and serves. At any other it may
+// have just died.
+func (e *Evidence) Believed(now time.Time, h api.Health) (ports []uint16) {
+	for port, r := range e.ports {
+		if r.believed && h == api.Up && now.Sub(r.last) <= forgetting {
+			ports = append(ports, port)
+		}
+	}
+	slices.Sort(ports)
+	return ports
 }
 
 // Open reports whether there is a complaint that no whole round has answered.
@@ -105,21 +131,9 @@ func heard(s Status, then time.Time) bool {
 	return true
 }
 
-// answered reports whether every port has answered since then.
-func answered(s Status, then time.Time) bool {
-	for _, p := range s.Ports {
-		if p.Outcome != api.Open {
-			return false
-		}
-	}
-	return heard(s, then)
-}
-
-func failing(s Status) bool {
-	for _, p := range s.Ports {
-		if !p.Last.IsZero() && p.Outcome != api.Open {
-			return true
-		}
-	}
-	return false
+// cleared reports whether a whole round since then found nothing wrong, or what makes
+// no difference: a node may serve by its Windows services alone.
+func cleared(s Status, then time.Time) bool {
+	silent := slices.ContainsFunc(s.Ports, func(p api.Port) bool { return p.Outcome != api.Open })
+	return heard(s, then) && (s.Health == api.Up || !silent)
 }

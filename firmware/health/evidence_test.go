@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func (p *patient) observe(o api.Outcome) {
 	}
 }
 
-func (p *patient) complain() { p.ask(p.e.Complain(p.now, p.m.Status())) }
+func (p *patient) complain() { p.ask(p.e.Complain(p.now, p.m.Status(), 5011)) }
 
 func (p *patient) ask(probe bool) {
 	if probe {
@@ -188,4 +189,36 @@ func TestNoMixtureOfComplaintsHastensAVerdictWithoutMisses(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A port that nobody serves is asked for again and again, and then the service of another
+// one dies: only of the first is a client told that it is refused.
+func TestRefusalIsBelievedOfThePortThatWasLookedIntoAlone(t *testing.T) {
+	answer := api.Open
+	p := newPatient(func() api.Outcome { return answer })
+	believed := func(want ...uint16) {
+		t.Helper()
+		if got := p.e.Believed(p.now, p.m.Status().Health); !slices.Equal(got, want) {
+			t.Errorf("believed at %v, want %v", got, want)
+		}
+	}
+	complain := func(port uint16) { p.ask(p.e.Complain(p.now, p.m.Status(), port)) }
+	for range 100 {
+		complain(5014)
+		p.pass(time.Second, false)
+	}
+	believed(5014)
+	answer = api.Refused
+	complain(5012)
+	believed(5014)
+	rounds := p.rounds
+	if p.pass(time.Second, false); p.rounds == rounds {
+		t.Error("the first complaint of another port is not heard at once")
+	}
+	believed()
+	answer = api.Open
+	p.pass(2*rule.Interval, false)
+	believed(5012, 5014)
+	p.pass(forgetting, false)
+	believed()
 }
