@@ -12,6 +12,7 @@ import (
 	"spoolgate/firmware/dataplane"
 	"spoolgate/firmware/engine/proof"
 	"spoolgate/firmware/health"
+	"spoolgate/firmware/mistake"
 )
 
 // seat is a node's place: an address in a group. A node that changes its group
@@ -77,6 +78,10 @@ func assign(c config.Config, known map[balance.NodeID]seat) map[netip.Addr]balan
 func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 	now := e.opts.Now()
 	oldGroups, oldMembers := e.byVIP, e.members
+	names := map[netip.Addr]mistake.Place{}
+	for place, a := range places(e.config) {
+		names[a] = place
+	}
 	e.config, e.groups = c, nil
 	e.byVIP, e.members = map[netip.Addr]*group{}, map[balance.NodeID]*member{}
 	atAddress := map[netip.Addr]*member{}
@@ -113,7 +118,8 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			case atAddress[nc.Address] != nil:
 				// In another group, or its group has another address: the machine
 				// is the same, and what is known of it holds.
-				m = &member{machine: health.NewMachineFrom(rule(gc, nc), atAddress[nc.Address].machine.Health(), now)}
+				old := atAddress[nc.Address]
+				m = &member{machine: health.NewMachineFrom(rule(gc, nc), old.machine.Health(), now), blind: old.blind}
 			case len(oldMembers) > 0:
 				// The right to be Up at the first answer is for nodes that were
 				// there before the box; who joins later may just be starting.
@@ -121,8 +127,9 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 			default:
 				m = &member{machine: health.NewMachine(rule(gc, nc), now)}
 			}
-			if renamed || m.Name != nc.Name {
-				m.health = ""
+			if names[nc.Address] != (mistake.Place{Group: gc.Name, Node: nc.Name}) {
+				m.health, m.blind = "", "" // it is told anew under the new name
+				delete(e.starts.warned, nc.Address)
 			}
 			m.Node, m.id, m.group = nc, id, g
 			g.members = append(g.members, m)

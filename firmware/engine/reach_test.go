@@ -56,6 +56,25 @@ func TestVirtualAddressThatNoInterfaceHasServesNobody(t *testing.T) {
 	}
 }
 
+// The address was wrong and is corrected: what was told of it is over.
+func TestAlertOfAnAddressEndsWhenTheGroupHasAnother(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.opts.Has = func(a netip.Addr) bool { return a != vip }
+	b.round(api.Open)
+	b.rounds(settlingIn+time.Minute, api.Open)
+	if open := b.last().Incidents; len(open) != 1 || open[0].Kind != event.GroupUnreached {
+		t.Fatalf("%+v", open)
+	}
+	b.text = strings.Replace(twoNodes, vip.String(), "198.18.0.15", 1)
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.rounds(time.Minute, api.Open)
+	if s := b.last(); s.Box.State != api.OK || len(s.Incidents) != 0 {
+		t.Errorf("%s, %+v", s.Box.State, s.Incidents)
+	}
+}
+
 // The verdict is one for lamps, spoolctl and web UI: nodes that serve are of no
 // use to MFDs that do not reach the box.
 func TestNobodyPrintsThroughAnAddressThatAnotherMachineHas(t *testing.T) {

@@ -80,17 +80,12 @@ func (e *Engine) balancing() string {
 }
 
 // stays returns whether a name stands for what it stood for before, of a group or of a
-// node in one: not if it was given to another. A group may change its address.
+// node in one.
 func (e *Engine) stays(stood map[mistake.Place]netip.Addr) func(group, node string) bool {
 	stands := places(e.config)
-	names := map[netip.Addr]bool{}
-	for _, a := range stands {
-		names[a] = true
-	}
 	return func(group, node string) bool {
 		was, is := stood[mistake.Place{Group: group, Node: node}], stands[mistake.Place{Group: group, Node: node}]
-		changed := was.IsValid() && was != is
-		return is.IsValid() && (!changed || node == "" && !names[was])
+		return is.IsValid() && (!was.IsValid() || was == is)
 	}
 }
 

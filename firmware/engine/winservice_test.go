@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,48 @@ func TestServicesThatAreNoLongerConfiguredAreNoLongerJudged(t *testing.T) {
 	if n := b.node("A"); len(n.Services) != 0 || n.Health != api.Starting {
 		t.Errorf("%+v", n)
 	}
+}
+
+// What is wrong with the services of a node is told under the name that it has.
+func TestTroubleWithServicesFollowsTheNameOfItsNodeAndEndsWithIt(t *testing.T) {
+	b := newBox(t, watchedNodes)
+	blind := func(a api.WindowsState) {
+		for range 3 {
+			b.windows("198.18.0.11", a, a)
+			b.windows("198.18.0.12", api.WindowsRunning, api.WindowsRunning)
+			b.round(api.Open)
+		}
+	}
+	open := func(nodes ...string) {
+		t.Helper()
+		var got []string
+		for _, i := range b.last().Incidents {
+			if i.Kind == event.NodeServices {
+				got = append(got, i.Group+"/"+i.Node)
+			}
+		}
+		if !slices.Equal(got, nodes) {
+			t.Errorf("open of %v, want %v", got, nodes)
+		}
+	}
+	change := func(old, new string) {
+		t.Helper()
+		b.text = strings.ReplaceAll(b.text, old, new)
+		if _, err := b.reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blind(api.WindowsUnknown)
+	open("print/A")
+	change(`.11" }`, `.11", name = "X" }`)
+	blind(api.WindowsUnknown)
+	open("print/X")
+	change(`name = "print"`, `name = "office"`)
+	blind(api.WindowsUnknown)
+	open("office/X")
+	change("198.18.0.10", "198.18.0.15")
+	blind(api.WindowsRunning)
+	open()
 }
 
 // Nobody asks any more, so that no answer could end it.
