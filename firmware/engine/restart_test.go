@@ -39,13 +39,44 @@ func TestNodesThatNoProbeToldOfBeforeARestartServeAtTheFirstAnswerAfterIt(t *tes
 	if len(b.kernel.waiting) != 2 {
 		t.Errorf("MFDs wait for %v", b.kernel.waiting)
 	}
-	b.probe("198.18.0.11", api.Open)
-	b.restart()
 	b.round(api.Open)
 	if s := b.last(); s.Box.State != api.OK || len(b.kernel.up) != 2 || len(b.kernel.waiting) != 0 {
 		t.Errorf("%s: %s, up %v, wait for %v", s.Box.State, s.Box.Reason, b.kernel.up, b.kernel.waiting)
 	}
 	b.wantMessages()
+}
+
+// A node that has just been configured may be starting, whoever is started anew meanwhile.
+func TestNodeThatWasConfiguredBeforeARestartServesAfterItsUpDelayOnly(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.text = strings.Replace(twoNodes, `{ address = "198.18.0.12" }`, `{ address = "198.18.0.12" }, { address = "198.18.0.13" }`, 1)
+	if _, err := b.reload(); err != nil {
+		t.Fatal(err)
+	}
+	b.turn()
+	b.killed()
+	b.round(api.Open)
+	if n := b.node("C"); n.Health != api.Starting || n.Serving {
+		t.Errorf("C: %s, %s", n.Health, n.HealthReason)
+	}
+}
+
+// The virtual address is changed while the daemon is dead: the machines are the same.
+func TestNodesThatServedDoSoUnderAnotherVirtualAddressAfterARestart(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	for range 4 {
+		b.round(api.Refused, "198.18.0.12")
+	}
+	b.text = strings.Replace(twoNodes, vip.String(), "198.18.0.15", 1)
+	b.killed()
+	if n := b.node("A"); n.Health != api.Up || !n.Serving {
+		t.Errorf("A: %s, %s", n.Health, n.HealthReason)
+	}
+	if n := b.node("B"); n.Health != api.Down {
+		t.Errorf("B: %s, %s", n.Health, n.HealthReason)
+	}
 }
 
 func TestDaemonAdoptsWhatTheKernelWentOnWith(t *testing.T) {

@@ -125,14 +125,30 @@ func (p past) stood(m *member, kernel dataplane.Adopted) bool {
 	if len(p.places) > 0 && p.places[m.place()] != m.Address {
 		return false
 	}
-	return len(kernel.Nodes) == 0 || kernel.Nodes[dataplane.Mark(m.id)] == m.Address
+	_, there := markOf(m, kernel)
+	return len(kernel.Nodes) == 0 || there
+}
+
+// markOf is what the kernel knows a node by: another mark than its own if its group has
+// got another address meanwhile.
+func markOf(m *member, kernel dataplane.Adopted) (dataplane.Mark, bool) {
+	for mark, a := range kernel.Nodes {
+		if a == m.Address {
+			return mark, true
+		}
+	}
+	return 0, false
 }
 
 // undecided reports whether no probe had told of the node before this daemon was
-// restarted, so that its MFDs wait: it is as after the start of the box.
+// restarted, so that its MFDs wait: it is as after the start of the box. Where another
+// node of the group is known to serve already, it may have been configured since.
 func undecided(m *member, kernel dataplane.Adopted) bool {
-	mark := dataplane.Mark(m.id)
-	return slices.Contains(kernel.Waiting, mark) && !slices.Contains(kernel.Up, mark)
+	mark, _ := markOf(m, kernel)
+	return slices.Contains(kernel.Waiting, mark) && !slices.ContainsFunc(m.group.members, func(m *member) bool {
+		mark, there := markOf(m, kernel)
+		return there && slices.Contains(kernel.Up, mark)
+	})
 }
 
 // prior is what the kernel's table tells of a node's health before this daemon
@@ -141,13 +157,13 @@ func undecided(m *member, kernel dataplane.Adopted) bool {
 // event tells.
 func (p past) prior(m *member, kernel dataplane.Adopted, r dataplane.Record) api.Health {
 	_, drained := r.Services[m.Address]
-	_, there := kernel.Nodes[dataplane.Mark(m.id)]
+	mark, there := markOf(m, kernel)
 	last := api.Unknown
 	if told := p.healths[m.place()]; len(told) > 0 && p.stood(m, kernel) {
 		last = told[len(told)-1].Health
 	}
 	switch {
-	case slices.Contains(kernel.Up, dataplane.Mark(m.id)):
+	case there && slices.Contains(kernel.Up, mark):
 		return api.Up
 	case there && (drained || last == api.Starting):
 		return last
