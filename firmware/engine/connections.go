@@ -49,6 +49,8 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 				}
 				if ev.Replied {
 					g.seen.Answered(&g.Group, sighted(ev), now)
+				} else {
+					g.seen.Unanswered(&g.Group, sighted(ev))
 				}
 				g.policy.Closed(ev.Client, id, now)
 			}

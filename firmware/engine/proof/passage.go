@@ -24,29 +24,34 @@ var (
 )
 
 // landed is what was seen of one port.
-func (g Group) landed(port uint16) (opened, answered uint64) {
-	answered = uint64(g.Open.answered[port])
-	if l := g.Seen.ports[port]; l != nil {
-		opened, answered = l.opened, answered+l.answered
+func (g Group) landed(port uint16) (l landing) {
+	if seen := g.Seen.ports[port]; seen != nil {
+		l = *seen
 	}
-	return opened, answered
+	l.answered += uint64(g.Open.answered[port])
+	return l
 }
+
+// tries in a row that no node answered outweigh that it was answered before.
+const tries = 3
 
 // row needs one port of the range on which a node answered an MFD: how it is passed
 // is the same for all of them. Which were not used yet is said.
 func (g Group) row(r row) api.ProofItem {
 	var f finding
-	var used, silent []string
+	var used, silent, lately []string
 	var unused []config.PortRange
 	for port := r.ports.First; port <= r.ports.Last; port++ {
-		opened, answered := g.landed(port)
+		l := g.landed(port)
 		switch {
 		case !slices.ContainsFunc(g.Ports, func(p config.PortRange) bool { return p.Contains(port) }):
 			f.fails("port %d is not passed; do: add it to ports in [[group]]", port)
-		case answered > 0:
-			used = append(used, fmt.Sprintf("%d (%d)", port, answered))
-		case opened > 0:
-			silent = append(silent, fmt.Sprintf("%d (%d)", port, opened))
+		case l.answered > 0 && l.missed >= tries:
+			lately = append(lately, fmt.Sprintf("%d (%d)", port, l.missed))
+		case l.answered > 0:
+			used = append(used, fmt.Sprintf("%d (%d)", port, l.answered))
+		case l.opened > 0:
+			silent = append(silent, fmt.Sprintf("%d (%d)", port, l.opened))
 		default:
 			unused = joined(unused, port)
 		}
@@ -56,8 +61,15 @@ func (g Group) row(r row) api.ProofItem {
 	}
 	if len(used) > 0 {
 		f.shows("connections that nodes answered, by port, since %s: %s", clock(g.Seen.Since), strings.Join(used, ", "))
-	} else if len(f.wrong) == 0 {
+	} else if len(f.wrong) == 0 && len(lately) == 0 {
 		f.lacks("no node has answered an MFD on %s since %s; do: %s, or nc -z %s %d", r.ports, clock(g.Seen.Since), r.show, g.VirtualAddress, r.ports.First)
+	}
+	if len(lately) > 0 {
+		tell := f.lacks
+		if len(used) > 0 {
+			tell = f.notes
+		}
+		tell("answered before, and not at the last tries in a row: %s; do: see spoolctl incidents, and look on the nodes who listens there", strings.Join(lately, ", "))
 	}
 	if len(silent) > 0 {
 		f.notes("passed, and not answered by the node so far: %s", strings.Join(silent, ", "))
@@ -94,9 +106,9 @@ func (g Group) byPort() api.ProofItem {
 	ports, connections := 0, uint64(0)
 	for _, r := range g.Ports {
 		for port := int(r.First); port <= int(r.Last); port++ {
-			if _, answered := g.landed(uint16(port)); answered > 0 {
+			if l := g.landed(uint16(port)); l.answered > 0 {
 				ports++
-				connections += answered
+				connections += l.answered
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type Sightings struct {
 // landing is what became of connections to one port.
 type landing struct {
 	opened, answered uint64
+	missed           int       // in a row, since the last answer
 	last             time.Time // answer
 }
 
@@ -65,9 +66,12 @@ func (s *Sightings) Opened(g *config.Group, c Connection) { s.at(g, c).opened++ 
 func (s *Sightings) Answered(g *config.Group, c Connection, now time.Time) {
 	l := s.at(g, c)
 	l.answered++
-	l.last = now
+	l.last, l.missed = now, 0
 	s.callers[c.Client] = s.callers[c.Client].and(c.caller(g))
 }
+
+// Unanswered takes the end of a connection that the node had not answered.
+func (s *Sightings) Unanswered(g *config.Group, c Connection) { s.at(g, c).missed++ }
 
 // Dealt takes a first contact, and whether it went to the node with the fewest.
 func (s *Sightings) Dealt(fewest bool) {

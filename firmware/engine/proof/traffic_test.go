@@ -165,6 +165,12 @@ func TestPortsPassWhenANodeAnsweredAnMFDThere(t *testing.T) {
 		g.Seen.Answered(&g.Group, c, now)
 		wants(t, "answered", g.Judge(), tt.id, api.Pass, "connections that nodes answered")
 		wants(t, "answered", g.Judge(), "by-port", api.Pass, "1 connection on 1 port")
+		for range 3 {
+			g.Seen.Unanswered(&g.Group, c)
+		}
+		wants(t, "refused lately", g.Judge(), tt.id, api.UnseenYet, "answered before, and not at the last tries in a row: ", "(3); do: see spoolctl incidents")
+		g.Seen.Answered(&g.Group, c, now)
+		wants(t, "answered again", g.Judge(), tt.id, api.Pass)
 		g.Refused = "the kernel lacks it"
 		wants(t, "the kernel lacks it", g.Judge(), tt.id, api.Fail)
 		g = group()
