@@ -77,6 +77,8 @@ func commands() []command {
 		{name: "report test", args: "NAME", least: 1, most: 1, flags: []string{"reportd"}, run: testReporter, noSocket: true,
 			help: "send a test message by syslog, snmp, mail or webhook, and say how far it came"},
 		{name: "report mib", help: "print SPOOLGATE-MIB, which a management station wants to read", run: printModule, noSocket: true},
+		{name: "support", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd"}, run: support,
+			help: "write the support bundle, an archive of all that is known of the box, without any password: for a report of a fault"},
 		{name: "config check", args: "FILE", least: 1, most: 1, flags: []string{"key"}, help: "say everything that is wrong with a configuration file; with the key of the box at hand, also which encrypted passwords are not of this box", run: checkConfig, noSocket: true},
 		{name: "config apply", args: "FILE", least: 1, most: 1, flags: []string{"to", "netd", "reportd", "key"}, help: "put a configuration in place, its passwords encrypted, and follow it; the one before is kept beside it", run: applyConfig},
 	}

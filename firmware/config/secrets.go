@@ -69,6 +69,17 @@ func Seal(text []byte, limits Limits, key secret.Key) ([]byte, error) {
 	})
 }
 
+// Conceal returns the configuration without its passwords, sealed ones included: others
+// may read it.
+func Conceal(text []byte, limits Limits) ([]byte, error) {
+	return rewrite(text, limits, func(t secret.Text) secret.Text {
+		if t == "" {
+			return t
+		}
+		return "(left out)"
+	})
+}
+
 // Same reports whether two configurations are the same to the letter, but for how
 // their passwords are sealed.
 func Same(a, b []byte, limits Limits, key secret.Key) bool {

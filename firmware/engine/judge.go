@@ -111,7 +111,7 @@ func (e *Engine) tellMoves() {
 		}
 		if k.cause == balance.Unexplained {
 			ev.Kind, ev.Severity = event.ClientFault, event.Alert
-			ev.Text += ". This must not happen: save a support bundle and report it"
+			ev.Text += ". This must not happen: save a support bundle (spoolctl support FILE) and report it"
 		}
 		e.tell(ev)
 	}

@@ -168,7 +168,7 @@ func deliver(ctx context.Context, s Sender, m letter.Message, note reach.Note, l
 func fault(p any, log *slog.Logger) *api.Failure {
 	log.Error("panic", "panic", p, "stack", string(debug.Stack()))
 	return &api.Failure{Stage: api.StageMessage, What: fmt.Sprintf("the program failed: %v", p), Lasting: true,
-		Do: "This is a fault of the firmware: save the support bundle and report it; the other reporters go on"}
+		Do: "This is a fault of the firmware: save a support bundle (spoolctl support FILE) and report it; the other reporters go on"}
 }
 
 // failureOf is an error as what it stopped at.

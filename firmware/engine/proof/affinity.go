@@ -29,7 +29,7 @@ func (g Group) affinity() api.ProofItem {
 // that does not serve, or that a person moves it, the requirement allows.
 func (g Group) together() (f finding) {
 	if g.Split > 0 {
-		f.fails("%s now on two nodes without a move; do: save a support bundle and report it", phrase.Count(g.Split, "MFD"))
+		f.fails("%s now on two nodes without a move; do: save a support bundle (spoolctl support FILE) and report it", phrase.Count(g.Split, "MFD"))
 	}
 	if g.Seen.faults > 0 {
 		f.fails("%s changed nodes for no known reason since %s; do: see spoolctl events", phrase.Count(g.Seen.faults, "MFD"), clock(g.Seen.Since))
@@ -78,7 +78,7 @@ func (g Group) source() api.ProofItem {
 	var f finding
 	seen := g.sessions
 	if n := seen.addresses; n > 0 {
-		f.fails("%s in which nodes saw the MFD under two addresses; do: save a support bundle and report it, unless mode was changed meanwhile", phrase.Count(n, "session"))
+		f.fails("%s in which nodes saw the MFD under two addresses; do: save a support bundle (spoolctl support FILE) and report it, unless mode was changed meanwhile", phrase.Count(n, "session"))
 	}
 	if seen.again > 0 {
 		f.shows("%s of several connections since %s, each under one address, %s", phrase.Count(seen.again, "session"), clock(g.Seen.Since), g.seenAs())

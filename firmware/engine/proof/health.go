@@ -161,7 +161,7 @@ func (g Group) downAfter() api.ProofItem {
 		switch {
 		case !fell:
 		case fall.Misses < fall.Configured:
-			f.fails("%s was considered Down after only %d of %d unsuccessful attempts on port %d, at %s; do: save a support bundle and report it",
+			f.fails("%s was considered Down after only %d of %d unsuccessful attempts on port %d, at %s; do: save a support bundle (spoolctl support FILE) and report it",
 				n.Name, fall.Misses, fall.Configured, fall.Port, clock(fall.At))
 		default:
 			f.shows("%s was considered Down after %d unsuccessful attempts in a row on port %d, at %s", n.Name, fall.Misses, fall.Port, clock(fall.At))

@@ -73,7 +73,7 @@ func (g Group) dealing(s shares) (f finding) {
 	case dealt < g.needed():
 		f.lacks("%s dealt since %s, %d are needed to judge; do: wait until more MFDs have come", phrase.Count(dealt, "new MFD"), clock(g.Seen.Since), g.needed())
 	case amiss*tolerated > dealt:
-		f.fails("%d of %d new MFDs went to a node that had more than another since %s; do: save a support bundle and report it", amiss, dealt, clock(g.Seen.Since))
+		f.fails("%d of %d new MFDs went to a node that had more than another since %s; do: save a support bundle (spoolctl support FILE) and report it", amiss, dealt, clock(g.Seen.Since))
 	default:
 		f.shows("%d of %d new MFDs went to the node with the fewest connections since %s", dealt-amiss, dealt, clock(g.Seen.Since))
 	}
