@@ -60,7 +60,7 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 	if err != nil {
 		return nil, err
 	}
-	held, last := 0, before
+	held := 0
 	for _, count := range e.Idle {
 		if c.Proxy && count > e.ProxyIdle {
 			continue
@@ -68,15 +68,11 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 		if err := a.Hold(ctx, c, held, count); err != nil {
 			return nil, err
 		}
+		held = count
 		now, err := a.Settled(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if held > 0 {
-			// What a program takes once, and what its collector leaves, is in both.
-			all = append(all, Value{Row{fmt.Sprintf("memory of the box's processes, each beyond %d, up to %d", held, count), "B", false}, float64(now.Box-last.Box) / float64(count-held)})
-		}
-		held, last = count, now
 		all = append(all,
 			Value{Row{fmt.Sprintf("memory of the box's processes, %d idle", count), "B each", false}, float64(now.Box-before.Box) / float64(count)},
 			Value{Row{fmt.Sprintf("memory of the kernel, %d idle, clients and nodes too", count), "B each", false}, float64(now.Kernel-before.Kernel) / float64(count)})
