@@ -16,7 +16,7 @@ func (e *Engine) complaint(ev dataplane.Event, now time.Time) {
 		return
 	}
 	s := m.machine.Status()
-	if m.complaints.Complain(now, s, ev.Port) {
+	if m.complaints.Complain(now, s, ev.Port, ev.Refused) {
 		e.probeAgain(m, s)
 	}
 	e.learnUnserved(m, s, ev, now)

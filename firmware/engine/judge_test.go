@@ -191,6 +191,12 @@ func TestMFDIsToldThatANodeRefusesItOnceTheNodeIsKnownToServe(t *testing.T) {
 	b.at = b.at.Add(time.Millisecond)
 	b.probe("198.18.0.11", api.Open)
 	believed(true, "it serves again")
+	b.visit(mfd, "198.18.0.11", 5014, false, true)
+	believed(false, "somebody was served there")
+	refused()
+	b.at = b.at.Add(time.Millisecond)
+	b.probe("198.18.0.11", api.Open)
+	believed(true, "nobody listens there again")
 	b.rounds(2*time.Minute, api.Open)
 	believed(false, "nobody has complained for a while")
 }

@@ -68,6 +68,7 @@ func (e *Engine) learnOpened(m *member, ev dataplane.Event, now time.Time) {
 // learnClosed takes note of the end of a connection.
 func (e *Engine) learnClosed(m *member, ev dataplane.Event, opened, now time.Time) {
 	if ev.Replied {
+		m.complaints.Served(ev.Port)
 		e.tellMistakes(e.mistakes.Served(m.place(), ev.Port, opened))
 	}
 	if !e.mistakes.Watched(m.group.Name, ev.Client) {

@@ -48,22 +48,36 @@ const (
 	forgetting = time.Minute
 )
 
-// Complain takes the complaint of a client and reports whether the node is to be
-// probed at once.
-func (e *Evidence) Complain(now time.Time, s Status, port uint16) (probe bool) {
+// Complain takes the complaint of a client, which was refused or not answered at a port,
+// and reports whether the node is to be probed at once.
+func (e *Evidence) Complain(now time.Time, s Status, port uint16, refused bool) (probe bool) {
+	if now.Sub(e.complained) > forgetting {
+		e.pause = hurry
+	}
+	if refused && s.Health == api.Up {
+		e.refuse(now, port)
+	}
+	e.complained, e.open = now, true
+	return e.due(now, s)
+}
+
+// refuse notes a refusal for which there is no reason yet.
+func (e *Evidence) refuse(now time.Time, port uint16) {
 	maps.DeleteFunc(e.ports, func(_ uint16, r refusal) bool { return now.Sub(r.last) > forgetting })
+	if e.ports == nil {
+		e.ports = map[uint16]refusal{}
+	}
 	r, known := e.ports[port]
 	if !known {
 		e.pause, r.first = hurry, now
 	}
 	r.last = now
-	if e.ports == nil {
-		e.ports = map[uint16]refusal{}
-	}
 	e.ports[port] = r
-	e.complained, e.open = now, true
-	return e.due(now, s)
 }
+
+// Served takes a connection that the node answered at a port: if it refuses the next
+// one there, that is news.
+func (e *Evidence) Served(port uint16) { delete(e.ports, port) }
 
 // Follow takes what is known of the node after a probe and reports whether it is
 // to be probed again at once. interval is the time between two ordinary rounds.
@@ -87,10 +101,13 @@ func (e *Evidence) Follow(now time.Time, s Status, interval time.Duration) (prob
 
 // Believed are the ports of which a client that the node refuses there is to be told:
 // the node was probed since somebody complained of it, and serves. At any other it may
-// have just died.
+// have just died. What it refused before it was found to be in trouble had that reason.
 func (e *Evidence) Believed(now time.Time, h api.Health) (ports []uint16) {
+	if h != api.Up {
+		clear(e.ports)
+	}
 	for port, r := range e.ports {
-		if r.believed && h == api.Up && now.Sub(r.last) <= forgetting {
+		if r.believed && now.Sub(r.last) <= forgetting {
 			ports = append(ports, port)
 		}
 	}

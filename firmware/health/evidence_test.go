@@ -37,7 +37,7 @@ func (p *patient) observe(o api.Outcome) {
 	}
 }
 
-func (p *patient) complain() { p.ask(p.e.Complain(p.now, p.m.Status(), 5011)) }
+func (p *patient) complain() { p.ask(p.e.Complain(p.now, p.m.Status(), 5011, true)) }
 
 func (p *patient) ask(probe bool) {
 	if probe {
@@ -202,7 +202,7 @@ func TestRefusalIsBelievedOfThePortThatWasLookedIntoAlone(t *testing.T) {
 			t.Errorf("believed at %v, want %v", got, want)
 		}
 	}
-	complain := func(port uint16) { p.ask(p.e.Complain(p.now, p.m.Status(), port)) }
+	complain := func(port uint16) { p.ask(p.e.Complain(p.now, p.m.Status(), port, true)) }
 	for range 100 {
 		complain(5014)
 		p.pass(time.Second, false)
@@ -216,9 +216,21 @@ func TestRefusalIsBelievedOfThePortThatWasLookedIntoAlone(t *testing.T) {
 		t.Error("the first complaint of another port is not heard at once")
 	}
 	believed()
+	complain(5012)
 	answer = api.Open
 	p.pass(2*rule.Interval, false)
-	believed(5012, 5014)
+	believed() // it was the node's trouble, which is over
+	complain(5014)
+	p.pass(rule.Interval, false)
+	believed(5014)
+	p.e.Served(5014)
+	believed()
+	complain(5014)
+	p.pass(rule.Interval, false)
+	believed(5014)
 	p.pass(forgetting, false)
 	believed()
+	p.ask(p.e.Complain(p.now, p.m.Status(), 5011, false))
+	p.pass(rule.Interval, false)
+	believed() // it was lost on the way, and is no refusal
 }

@@ -95,7 +95,8 @@ func NewMachine(rule Rule, now time.Time) *Machine {
 	return m
 }
 
-// NewMachineFrom is a node whose health was known before the daemon restarted.
+// NewMachineFrom is a node whose health was known before the daemon restarted, or before
+// it got another place in the configuration.
 // Up and Checking stay until proved otherwise, Down stays, Starting begins its
 // delay anew. Unknown stays, without the right to be Up at its first probe: the
 // probe may have been missed before.
@@ -105,7 +106,7 @@ func NewMachineFrom(rule Rule, prior api.Health, now time.Time) *Machine {
 	case api.Up, api.Checking, api.Down, api.Starting:
 		m.health = prior
 	}
-	m.why = "was Up before the daemon restarted"
+	m.why = "was Up before, and has not failed since"
 	m.SetRule(rule, now)
 	return m
 }
