@@ -61,7 +61,7 @@ func TestSupportBundleHasAllThatIsKnownAndNoPassword(t *testing.T) {
 	}
 	files := unpack(t, file)
 	for name, part := range map[string]string{
-		"config.toml": "virtual_address = \"192.0.2.10\"", "status.txt": "No spare", "status.json": "\"hostname\"", "incidents.txt": "Node B of group print is Down",
+		"config.toml": "virtual_address = '192.0.2.10'", "status.txt": "No spare", "status.json": "\"hostname\"", "incidents.txt": "Node B of group print is Down",
 		"events.json": "first", "proof.txt": "pass: 1; fail: 1", "who.txt": "198.18.1.20", "probes-print-B.txt": "host unreachable", "flights-print-B.json": "\"repeats\"",
 		"flights-print-B.pcap": "packets of B", "version.txt": "spoolgate", "network.json": "Is netd running?",
 	} {

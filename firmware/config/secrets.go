@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,15 +70,55 @@ func Seal(text []byte, limits Limits, key secret.Key) ([]byte, error) {
 	})
 }
 
-// Conceal returns the configuration without its passwords, sealed ones included: others
-// may read it.
+// Conceal returns the configuration for others to read: without passwords, sealed ones
+// included, and without comments. It need not be right: whatever is called like a secret
+// is left out, too, misspelt and of the wrong type.
 func Conceal(text []byte, limits Limits) ([]byte, error) {
-	return rewrite(text, limits, func(t secret.Text) secret.Text {
+	text, err := rewrite(text, limits, func(t secret.Text) secret.Text {
 		if t == "" {
 			return t
 		}
-		return "(left out)"
+		return concealed
 	})
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	if err := toml.Unmarshal(text, &values); err != nil {
+		return nil, Problems{syntaxProblem(err)}
+	}
+	conceal(values)
+	return toml.Marshal(values)
+}
+
+const concealed = "(left out)"
+
+var secretly = regexp.MustCompile(`(?i)pass|secret|token|communit|auth|priv|key|url`)
+
+// conceal leaves out the values of a table that are called like secrets.
+func conceal(values map[string]any) {
+	for name, v := range values {
+		switch v := v.(type) {
+		case map[string]any:
+			conceal(v)
+			continue
+		case []any:
+			if tables := 0; len(v) > 0 {
+				for _, one := range v {
+					if table, is := one.(map[string]any); is {
+						conceal(table)
+						tables++
+					}
+				}
+				if tables == len(v) {
+					continue
+				}
+			}
+		}
+		if secretly.MatchString(name) && v != "" && v != concealed {
+			values[name] = concealed
+		}
+	}
 }
 
 // Same reports whether two configurations are the same to the letter, but for how

@@ -246,3 +246,39 @@ func FuzzSeal(f *testing.F) {
 		}
 	})
 }
+
+// A bundle is wanted when something is wrong, and that may be the configuration.
+func TestConcealedConfigurationHasNoSecretHoweverItIsWritten(t *testing.T) {
+	text := `
+# the old one was hunter0
+[[group]]
+virtual_address = "192.0.2.10"
+node = [{ address = "192.0.2.11", services.Password = "hunter1" }]
+[group.services]
+password = 12345678
+passwort = "hunter2"
+[report.snmp]
+communities = ["hunter3"]
+auth_password = 87654321
+[report.webhook]
+Url = "https://example.com/hunter4"
+secret = "hunter5"
+`
+	got, err := Conceal([]byte(text), Required())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"hunter", "12345678", "87654321"} {
+		if strings.Contains(string(got), secret) {
+			t.Errorf("%s stands in\n%s", secret, got)
+		}
+	}
+	for _, plain := range []string{"192.0.2.10", "192.0.2.11", "passwort"} {
+		if !strings.Contains(string(got), plain) {
+			t.Errorf("%s does not stand in\n%s", plain, got)
+		}
+	}
+	if _, err := Conceal([]byte("password = hunter6"), Required()); err == nil || strings.Contains(err.Error(), "hunter6") {
+		t.Errorf("of what is no TOML: %v", err)
+	}
+}
