@@ -58,6 +58,7 @@ func (e *Engine) start(before past) error {
 	for _, m := range e.members {
 		e.judge(m)
 	}
+	e.endUnwatched()
 	if err := e.opts.Kernel.Apply(e.layout()); err != nil {
 		return err
 	}

@@ -128,11 +128,7 @@ func (e *Engine) tellBlind(m *member) {
 	}
 	m.blind = blind
 	if blind == "" {
-		text := m.Name + ": all its Windows services can be judged"
-		if !m.Services.Watched() {
-			text = m.Name + ": no Windows services are watched on it any more"
-		}
-		e.tell(event.Event{Kind: event.NodeServices, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Text: text})
+		e.tellJudged(m)
 		return
 	}
 	e.tell(event.Event{Kind: event.NodeServices, Severity: event.Warning, Group: m.group.Name, Node: m.Name,
@@ -203,4 +199,26 @@ func unlisted(t winservice.Target, err error) error {
 		answer.Do = "To list them the account needs one right more than to ask for single ones: (A;;CCLC;;;SID) by sc sdset scmanager. Or have an administrator of the node run: sc query"
 	}
 	return answer
+}
+
+// tellJudged tells that nothing is wrong with the services of a node any more.
+func (e *Engine) tellJudged(m *member) {
+	text := m.Name + ": all its Windows services can be judged"
+	if !m.Services.Watched() {
+		text = m.Name + ": no Windows services are watched on it any more"
+	}
+	e.tell(event.Event{Kind: event.NodeServices, Severity: event.Notice, Group: m.group.Name, Node: m.Name, Text: text})
+}
+
+// endUnwatched ends what was told of services before this start that nobody watches now:
+// no answer will come that could end it.
+func (e *Engine) endUnwatched() {
+	for _, i := range e.book.Open() {
+		if i.Kind != event.NodeServices {
+			continue
+		}
+		if m, err := e.find(i.Group, i.Node); err == nil && !m.Services.Watched() {
+			e.tellJudged(m)
+		}
+	}
 }

@@ -209,7 +209,7 @@ func TestTroubleWithServicesFollowsTheNameOfItsNodeAndEndsWithIt(t *testing.T) {
 
 // Nobody asks any more, so that no answer could end it.
 func TestServicesThatAreNoLongerConfiguredAreNoTrouble(t *testing.T) {
-	for name, alive := range map[string]api.Outcome{"a node that serves": api.Open, "one that is Down": api.Refused} {
+	for name, alive := range map[string]api.Outcome{"a node that serves": api.Open, "one that is Down": api.Refused, "while the balancer is dead": api.Open} {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t, watchedNodes)
 			for range 4 {
@@ -223,10 +223,14 @@ func TestServicesThatAreNoLongerConfiguredAreNoTrouble(t *testing.T) {
 				t.Fatalf("%+v", b.last().Incidents)
 			}
 			b.text = twoNodes
-			if _, err := b.reload(); err != nil {
+			if name == "while the balancer is dead" {
+				b.killed()
+				b.rounds(10*time.Second, api.Open)
+			} else if _, err := b.reload(); err != nil {
 				t.Fatal(err)
+			} else {
+				b.rounds(10*time.Minute, api.Open)
 			}
-			b.rounds(10*time.Minute, api.Open)
 			if open := b.last().Incidents; len(open) != 0 {
 				t.Errorf("open are %+v", open)
 			}
