@@ -22,7 +22,8 @@ import (
 // what is open goes on, and new ones come in as soon as there is room.
 func TestFullConnectionTableIsToldAndOpenConnectionsGoOn(t *testing.T) {
 	t.Parallel()
-	p := open(t, site.Options{Nodes: 2, MFDs: 10})
+	// The flood takes a processor for seconds, and probes of 100 ms would miss their answers.
+	p := open(t, site.Options{Nodes: 2, MFDs: 10}, slowly...)
 	s := p.await("the room is known", func(s api.Snapshot) bool { return s.Room.MostConnections > 0 })
 	if s.Room.MostConnections > 1<<20 {
 		t.Fatalf("net.netfilter.nf_conntrack_max is %d on this machine: set it to 1048576 or less, to be filled in seconds", s.Room.MostConnections)
