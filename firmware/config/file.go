@@ -52,24 +52,27 @@ func (f File) Start() (Config, error) {
 	if wrong == nil {
 		return c, nil
 	}
-	if f.Kept != "" {
-		if c, err := load(f.Kept, f.Limits); err == nil {
-			return c, wrong
-		}
+	if c, kept := f.last(); kept {
+		return c, wrong
 	}
 	return unconfigured(), wrong
 }
 
 // Last is the copy; the zero configuration where there is none.
 func (f File) Last() Config {
+	c, _ := f.last()
+	return c
+}
+
+func (f File) last() (_ Config, kept bool) {
 	if f.Kept == "" {
-		return Config{}
+		return Config{}, false
 	}
 	c, err := load(f.Kept, f.Limits)
 	if err != nil {
-		return Config{}
+		return Config{}, false
 	}
-	return c
+	return c, true
 }
 
 // Keep copies the file, if it is good. A copy that is the same already costs the

@@ -87,38 +87,30 @@ func Conceal(text []byte, limits Limits) ([]byte, error) {
 	if err := toml.Unmarshal(text, &values); err != nil {
 		return nil, Problems{syntaxProblem(err)}
 	}
-	conceal(values)
-	return toml.Marshal(values)
+	return toml.Marshal(conceal("", values))
 }
 
 const concealed = "(left out)"
 
 var secretly = regexp.MustCompile(`(?i)pass|secret|token|communit|auth|priv|key|url`)
 
-// conceal leaves out the values of a table that are called like secrets.
-func conceal(values map[string]any) {
-	for name, v := range values {
-		switch v := v.(type) {
-		case map[string]any:
-			conceal(v)
-			continue
-		case []any:
-			if tables := 0; len(v) > 0 {
-				for _, one := range v {
-					if table, is := one.(map[string]any); is {
-						conceal(table)
-						tables++
-					}
-				}
-				if tables == len(v) {
-					continue
-				}
-			}
+// conceal leaves a value out that is called like a secret, and those in it.
+func conceal(name string, value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, one := range v {
+			v[name] = conceal(name, one)
 		}
-		if secretly.MatchString(name) && v != "" && v != concealed {
-			values[name] = concealed
+	case []any:
+		for i, one := range v {
+			v[i] = conceal(name, one)
+		}
+	default:
+		if secretly.MatchString(name) && v != "" {
+			return concealed
 		}
 	}
+	return value
 }
 
 // Same reports whether two configurations are the same to the letter, but for how

@@ -41,14 +41,7 @@ func (t *Table) Wait(nodes []Mark) error {
 	if err != nil {
 		return fmt.Errorf("wait for nodes: %w", err)
 	}
-	if err := changeMembers(t, t.sets.waiting, t.there.waiting, set, markElement); err != nil {
-		return err
-	}
-	if err := t.flush("change whom clients wait for"); err != nil {
-		return err
-	}
-	t.there.waiting = set
-	return nil
+	return replaceMembers(t, t.sets.waiting, &t.there.waiting, set, markElement, "change whom clients wait for")
 }
 
 // Refusal is a port at which a node refuses clients.
@@ -69,14 +62,7 @@ func (t *Table) Believe(refusals []Refusal) error {
 		}
 		want[r] = true
 	}
-	if err := changeMembers(t, t.sets.believed, t.there.believed, want, refusalElement); err != nil {
-		return err
-	}
-	if err := t.flush("change which refusals are believed"); err != nil {
-		return err
-	}
-	t.there.believed = want
-	return nil
+	return replaceMembers(t, t.sets.believed, &t.there.believed, want, refusalElement, "change which refusals are believed")
 }
 
 func (t *Table) known(marks []Mark) (map[Mark]bool, error) {
@@ -88,6 +74,18 @@ func (t *Table) known(marks []Mark) (map[Mark]bool, error) {
 		set[m] = true
 	}
 	return set, nil
+}
+
+// replaceMembers has the kernel hold what is wanted in a set, in a transaction of its own.
+func replaceMembers[M comparable](t *Table, set *nftables.Set, is *map[M]bool, want map[M]bool, element func(M) nftables.SetElement, what string) error {
+	if err := changeMembers(t, set, *is, want, element); err != nil {
+		return err
+	}
+	if err := t.flush(what); err != nil {
+		return err
+	}
+	*is = want
+	return nil
 }
 
 // changeMembers makes a set hold what is wanted instead of what it holds.
