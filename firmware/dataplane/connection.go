@@ -28,6 +28,7 @@ const (
 	ctaTimestamp     = 20
 	ctaMarkMask      = 21
 	ctaLabels        = 22
+	ctaLabelsMask    = 23
 
 	ctaTupleIP, ctaTupleProto                     = 1, 2
 	ctaIPv4Source, ctaIPv4Destination             = 1, 2
@@ -41,6 +42,7 @@ const (
 	statusExpected  = 1 << 0
 	statusSeenReply = 1 << 1
 	statusAssured   = 1 << 2
+	statusConfirmed = 1 << 3 // its first packet has left the box
 
 	tcpEstablished = 3
 	tcpLastACK     = 6
@@ -53,6 +55,7 @@ type connection struct {
 	id              uint32
 	original, reply tuple
 	mark            Mark
+	notes           uint32
 	status          uint32
 	state           uint8
 	labels          byte
@@ -93,6 +96,9 @@ func (c *connection) refused() bool { return c.state == tcpClose && !c.answered(
 
 // answered tells whether the node ever said anything.
 func (c *connection) answered() bool { return c.status&statusSeenReply != 0 }
+
+// complained tells whether the client repeats its first packet for want of an answer.
+func (c *connection) complained() bool { return !c.answered() && c.labels&labelUnanswered != 0 }
 
 // talking tells whether both ends believe that they are connected.
 func (c *connection) talking() bool {
@@ -135,7 +141,8 @@ func (c *connection) parse(message []byte) {
 		case kind == ctaStatus:
 			c.status = binary.BigEndian.Uint32(v)
 		case kind == ctaMark:
-			c.mark = Mark(binary.BigEndian.Uint32(v) &^ endsDone)
+			all := binary.BigEndian.Uint32(v)
+			c.mark, c.notes = Mark(all&^notes), all&notes
 		case kind == ctaID:
 			c.id = binary.BigEndian.Uint32(v)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -85,16 +86,21 @@ func attribute(b []byte, kind uint16, value []byte) []byte {
 	return append(b, make([]byte, -len(value)&3)...)
 }
 
-// dump calls fn for every entry of mark, or every entry when mark is 0. What fn
-// is given is valid until it returns.
-func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
-	var filter []byte
-	if mark != 0 {
-		filter = attribute(filter, ctaMark, binary.BigEndian.AppendUint32(nil, uint32(mark)))
-		filter = attribute(filter, ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(endsDone)))
+// filter lets a dump see the entries whose marks have these bits where mask has ones.
+// The zero filter lets it see all.
+type filter struct{ bits, mask uint32 }
+
+func ofNode(m Mark) filter { return filter{uint32(m), ^uint32(notes)} }
+
+// dump calls fn for every entry that the filter lets it see. What fn is given is valid
+// until it returns.
+func (c *conntrack) dump(f filter, fn func(*connection)) error {
+	var question []byte
+	if f.mask != 0 {
+		question = markAttributes(nil, f)
 	}
 	var conn connection
-	err := c.ask(ctGet, unix.NLM_F_DUMP, filter, func(kind uint16, body []byte) {
+	err := c.ask(ctGet, unix.NLM_F_DUMP, question, func(kind uint16, body []byte) {
 		if kind == ctSubsystem|ctNew {
 			conn.parse(body)
 			fn(&conn)
@@ -104,6 +110,23 @@ func (c *conntrack) dump(mark Mark, fn func(*connection)) error {
 		return fmt.Errorf("dump conntrack: %w", err)
 	}
 	return nil
+}
+
+// find returns the entries that the filter lets through and that are wanted.
+func (c *conntrack) find(f filter, wanted func(*connection) bool) (found []connection, err error) {
+	err = c.dump(f, func(conn *connection) {
+		if wanted(conn) {
+			kept := *conn
+			kept.rawOriginal = slices.Clone(kept.rawOriginal)
+			found = append(found, kept)
+		}
+	})
+	return found, err
+}
+
+func markAttributes(b []byte, f filter) []byte {
+	b = attribute(b, ctaMark, binary.BigEndian.AppendUint32(nil, f.bits))
+	return attribute(b, ctaMarkMask, binary.BigEndian.AppendUint32(nil, f.mask))
 }
 
 // ask sends a question and calls see with the answers: their types, and what comes
@@ -134,28 +157,39 @@ func (c *conntrack) ask(what, flags uint16, question []byte, see func(kind uint1
 	return nil
 }
 
-// deletesPerSend keeps the answers below the receive buffer of the socket.
-const deletesPerSend = 64
-
 // delete deletes entries and reports which of them were still there.
 func (c *conntrack) delete(conns []connection) ([]bool, error) {
+	there, err := c.change(ctDelete, conns, func(body []byte, conn connection) []byte {
+		return attribute(body, ctaID, binary.BigEndian.AppendUint32(nil, conn.id))
+	})
+	if err != nil {
+		return there, fmt.Errorf("delete from conntrack: %w", err)
+	}
+	return there, nil
+}
+
+// changesPerSend keeps the answers below the receive buffer of the socket.
+const changesPerSend = 64
+
+// change sends what is to become of each entry, and reports which of them were still
+// there.
+func (c *conntrack) change(what uint16, conns []connection, how func(body []byte, conn connection) []byte) ([]bool, error) {
 	there := make([]bool, 0, len(conns))
 	for len(conns) > 0 {
-		batch := conns[:min(len(conns), deletesPerSend)]
+		batch := conns[:min(len(conns), changesPerSend)]
 		conns = conns[len(batch):]
 		var b []byte
 		for _, conn := range batch {
 			body := attribute(nil, ctaTupleOriginal|unix.NLA_F_NESTED, conn.rawOriginal)
-			body = attribute(body, ctaID, binary.BigEndian.AppendUint32(nil, conn.id))
-			b = c.request(b, ctSubsystem|ctDelete, unix.NLM_F_ACK, body)
+			b = c.request(b, ctSubsystem|what, unix.NLM_F_ACK, how(body, conn))
 		}
 		if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			return there, fmt.Errorf("delete from conntrack: %w", err)
+			return there, err
 		}
 		for answered := 0; answered < len(batch); {
 			n, err := read(c.fd, c.buffer)
 			if err != nil {
-				return there, fmt.Errorf("delete from conntrack: %w", err)
+				return there, err
 			}
 			messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
 				if kind != unix.NLMSG_ERROR {
@@ -169,7 +203,7 @@ func (c *conntrack) delete(conns []connection) ([]bool, error) {
 				}
 			})
 			if err != nil {
-				return there, fmt.Errorf("delete from conntrack: %w", err)
+				return there, err
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package dataplane
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Cut ends all connections of nodes, so that both ends notice at once, and
@@ -35,14 +34,7 @@ func (t *Table) Cut(marks ...Mark) (int, error) {
 func (t *Table) cut(mark Mark) (int, error) {
 	total := 0
 	for range 3 {
-		var found []connection
-		err := t.conntrack.dump(mark, func(c *connection) {
-			if c.ours() {
-				c := *c
-				c.rawOriginal = slices.Clone(c.rawOriginal)
-				found = append(found, c)
-			}
-		})
+		found, err := t.conntrack.find(ofNode(mark), (*connection).ours)
 		if err != nil || len(found) == 0 {
 			return total, err
 		}

@@ -96,6 +96,7 @@ func keepMark() rule {
 const (
 	labelUnanswered = 1 << 0 // the client repeats its first packet, or was told no
 	labelOver       = 1 << 1 // both ends have said that they are done, or one has reset
+	labelSaid       = 1 << 2 // it began unsaid, and the tracker has found it
 )
 
 // label sets labels; there are 128.
@@ -103,25 +104,40 @@ func label(bits byte) rule {
 	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{bits}, make([]byte, 15)...)}, setCt(expr.CtKeyLABELS))
 }
 
-// Which ends of a connection are done is noted in the highest bits of its mark: a
-// change of the mark is no event.
+// without tells whether a connection has none of the labels.
+func without(bits byte) rule {
+	none := make([]byte, 16)
+	return sum(loadCt(expr.CtKeyLABELS, regKey), masked(regKey, append([]byte{bits}, none[1:]...), none), equal(none))
+}
+
+// Notes on a connection, in the highest bits of its mark: a change of the mark is no
+// event.
 const (
+	unsaid     = 1 << 28 // it has begun, and that was not told
+	routine    = 1 << 29 // with unsaid: nor is its end; alone: it is over, and only that was told
 	clientDone = 1 << 30
 	nodeDone   = 1 << 31
-	endsDone   = clientDone | nodeDone
+	notes      = unsaid | routine | clientDone | nodeDone
 )
 
 // loadNode loads the mark of a connection's node.
 func loadNode(reg uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, reg), masked(reg, native(^uint32(endsDone)), native(0)))
+	return sum(loadCt(expr.CtKeyMARK, reg), masked(reg, native(^uint32(notes)), native(0)))
 }
 
-func isDone(end uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(end), native(0)), unequal(native(0)))
+func hasNote(bit uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(bit), native(0)), unequal(native(0)))
 }
 
-func setDone(end uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(^end), native(end)), setCt(expr.CtKeyMARK))
+// note gives the notes of mask the values of bits.
+func note(mask, bits uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(^mask), native(bits)), setCt(expr.CtKeyMARK))
+}
+
+// status tells whether of these bits of a connection's status those are set that are
+// wanted, and no other.
+func status(bits, wanted uint32) rule {
+	return sum(loadCt(expr.CtKeySTATUS, regKey), masked(regKey, native(bits), native(0)), equal(native(wanted)))
 }
 
 // Bits of IPCT_* in linux/netfilter/nf_conntrack_common.h.

@@ -33,7 +33,7 @@ func EachConnection(see func(Connection)) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	return c.dump(0, func(conn *connection) {
+	return c.dump(filter{}, func(conn *connection) {
 		if conn.ours() && conn.answered() && !conn.over() {
 			see(conn.describe())
 		}

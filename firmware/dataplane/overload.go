@@ -131,8 +131,14 @@ func (f family) newcomerRules(s sets, perSecond int) []rule {
 	}
 }
 
-func below(perSecond, atOnce int) expr.Any {
+func below(perSecond, atOnce int) *expr.Limit {
 	return &expr.Limit{Type: expr.LimitTypePkts, Rate: uint64(perSecond), Unit: expr.LimitTimeSecond, Burst: uint32(atOnce)}
+}
+
+func above(perSecond, atOnce int) *expr.Limit {
+	l := below(perSecond, atOnce)
+	l.Over = true
+	return l
 }
 
 // newRules bind a client that has no node, or none that serves.
@@ -145,10 +151,11 @@ func (f family) newRules(s sets, g Group) []rule {
 		sum(isTCP(), noMark(), reset()),
 		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("forget")),
 		sum(f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity)),
-		// A client that could not be bound, because the map is full, is not served: its
-		// connections would be split over the nodes.
+		// Read back, as for clients that are bound. One that could not be, because the map
+		// is full, is not served: its connections would be split over the nodes.
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(isTCP(), noMark(), tally(countNoRoom), reset()),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(^uint32(newcomer)), native(newcomer)), setMark()),
 	}
 }

@@ -63,13 +63,17 @@ func commonChains(f family, s sets, newcomers int) []chain {
 				f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(dynsetDelete, s.clients, 0)),
 			sum(loadCt(expr.CtKeyMARK, regKey), setMark())),
 		plainChain("newcomer", f.newcomerRules(s, newcomers)...),
+		plainChain("heard", hear(f, s)),
+		plainChain("unsaid", f.unsaidRules(s)...),
 		// Both ends are done, or one has reset. What the kernel forgets later is told
 		// only of connections that carried something to remember.
 		plainChain("over",
 			sum(loadNode(regKey), dispatch(s.windows)),
+			sum(hasNote(routine), status(statusExpected|statusSeenReply, statusSeenReply), without(labelSaid), carriedLess(much),
+				note(unsaid, 0), tell(0), verdict(expr.VerdictReturn)),
 			label(labelOver),
-			sum(carriedLess(much), loadCt(expr.CtKeySTATUS, regKey),
-				masked(regKey, native(statusExpected), native(0)), equal(native(0)), tell(eventLabel))),
+			sum(hasNote(unsaid), note(unsaid|routine, routine)),
+			sum(carriedLess(much), status(statusExpected, 0), tell(eventLabel))),
 		// A node that refuses a client may be one whose service has died: until that is
 		// known the client shall not fail, but ask again, as TCP does after a second. A RST
 		// that refuses has the sequence number 0 (RFC 9293, 3.10.7.1).
@@ -77,16 +81,24 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(direction(1), loadTCP(4, 4, regKey), equal(make([]byte, 4)),
 				loadNode(regKey), loadTCP(0, 2, regSecond), notIn(s.believed), verdict(expr.VerdictDrop)),
 			sum(goTo("over"))),
-		plainChain("closing",
+		// A first packet of a connection that is there already: the client repeats it for
+		// want of an answer. The label changes once, and its change is the event that tells
+		// of it: who is answered costs nothing.
+		plainChain("repeated",
+			sum(flags(tcpFlags), equal([]byte{tcpSYN}), status(statusConfirmed, statusConfirmed), label(labelUnanswered))),
+		plainChain("edges",
+			sum(flags(tcpSYN), unequal([]byte{0}), goTo("repeated")),
 			sum(flags(tcpRST), unequal([]byte{0}), goTo("reset")),
-			sum(direction(0), isDone(nodeDone), goTo("over")),
-			sum(direction(1), isDone(clientDone), goTo("over")),
-			sum(direction(0), setDone(clientDone)),
-			sum(direction(1), setDone(nodeDone))),
+			sum(direction(0), hasNote(nodeDone), goTo("over")),
+			sum(direction(1), hasNote(clientDone), goTo("over")),
+			sum(direction(0), note(clientDone, clientDone)),
+			sum(direction(1), note(nodeDone, nodeDone))),
 		plainChain("virtual",
 			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), verdict(expr.VerdictAccept)),
 			sum(state(expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), verdict(expr.VerdictAccept)),
 			sum(jump(localPorts)),
+			sum(isTCP(), flags(tcpFlags), equal([]byte{tcpSYN}), state(expr.CtStateBitINVALID), verdict(expr.VerdictDrop)),
+			// The orphan of a cut connection, too: its client must notice.
 			sum(isTCP(), reset()),
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.unreachable})),
 		hook("own-packets", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRaw,
@@ -97,20 +109,11 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			// SYN-ACK carries no mark.
 			sum(isTCP(), destination, loadTCP(2, 2, regSecond), in(s.probes),
 				f.load(f.source, regKey), notIn(s.vips), &expr.Notrack{})),
-		// After conntrack and before its NAT; a nat chain would not see the
-		// orphans of a cut connection. Packets of a connection that stands leave
-		// by the shortest way: they are nearly all.
-		hook("arrivals", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle,
-			sum(state(expr.CtStateBitNEW|expr.CtStateBitINVALID), isTCP(), destination, dispatch(s.groups)),
-			// A firewall that says no by ICMP; the client gives up without repeating
-			// its first packet.
-			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
-				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
-			// What FTP servers announce, before the helper makes the virtual address
-			// of it.
-			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTCP(0, 2, regKey), in(s.ftp), show())),
-		hook("to-node", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
-			sum(loadCt(expr.CtKeyMARK, regKey), through(s.nodes),
+		// A nat chain: only the first packet of a connection passes it. Orphans of a cut
+		// connection, which have none, come to the box itself.
+		hook("arrivals", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
+			sum(isTCP(), state(expr.CtStateBitNEW), destination, dispatch(s.groups)),
+			sum(loadNode(regKey), through(s.nodes),
 				&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.table), RegAddrMin: regKey})),
 		hook("from-virtual", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource,
 			sum(loadMeta(expr.MetaKeyMARK, regKey), through(s.sources),
@@ -121,7 +124,14 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// must not reach the management network through it. Nodes of transparent
 		// groups have it as their gateway, for whatever else they do.
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
-			sum(isTCP(), flags(tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("closing")),
+			sum(isTCP(), flags(tcpSYN|tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("edges")),
+			// What FTP servers announce, before the helper makes the virtual address
+			// of it.
+			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTCP(0, 2, regKey), in(s.ftp), show()),
+			// A firewall that says no by ICMP; the client gives up without repeating
+			// its first packet.
+			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
+				loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
 			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), verdict(expr.VerdictAccept)),
 			// Whoever talks to a node's own address; where the first packet does not
 			// come by the box, the node's answer may.
@@ -139,25 +149,19 @@ const localPorts = "local-ports"
 // pickRules is what happens to a first packet for a passed port.
 func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rule {
 	rules := []rule{
-		// The orphan of a cut connection: its client must notice.
-		sum(isTCP(), flags(tcpFlags), unequal([]byte{tcpSYN}), reset()),
-		sum(state(expr.CtStateBitINVALID), verdict(expr.VerdictDrop)),
-		// A first packet of a connection that is there already: the client repeats
-		// it for want of an answer. The label changes once, and its change is the
-		// event that tells of it: who is answered costs nothing.
-		sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), label(labelUnanswered)),
-		sum(f.packetClient(), in(s.limited), loadCt(expr.CtKeyMARK, regKey), equal(native(0)), tally(countOverLimit), reset()),
+		sum(f.packetClient(), in(s.limited), tally(countOverLimit), reset()),
 		clearMark(),
 		sum(f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),
-		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)),
-			f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity)),
-		sum(noMark(), jump(newChain(g.VirtualAddress))),
 		// Read back: update does not overwrite, so whoever came first decides.
 		// Without it 3 to 8 of 240 clients that opened 17 ports at once were split.
-		sum(f.packetClient(), through(s.clients), setMark()),
-		keepMark(),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)),
+			f.packetClient(), loadMeta(expr.MetaKeyMARK, regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity),
+			through(s.clients), setMark()),
+		sum(noMark(), jump(newChain(g.VirtualAddress))),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(uint32(MaxMark)), native(0)), setCt(expr.CtKeyMARK)),
 		tell(eventNew | eventRelated | eventDestroy | eventLabel),
+		sum(above(toldPerSecond, toldAtOnce), jump("unsaid")),
 	}
 	// From here to the postrouting hook the packet mark says as whom the nodes
 	// see the client.

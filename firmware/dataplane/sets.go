@@ -43,6 +43,7 @@ type sets struct {
 	windows  *nftables.Set // mark -> its group's chain that starts the window anew
 	limited  *nftables.Set // VIP . client: has too many connections, gets no more
 	asked    *nftables.Set // VIP . client: a newcomer that was not let in
+	heard    *nftables.Set // VIP . client: told of within the last minute
 }
 
 func newSets(table *nftables.Table, f family) sets {
@@ -74,9 +75,11 @@ func newSets(table *nftables.Table, f family) sets {
 		windows:  named("windows", nftables.TypeMark, nftables.TypeVerdict),
 		limited:  set("limited", pair(f.addr, f.addr)),
 		asked:    set("asked", pair(f.addr, f.addr)),
+		heard:    set("heard", pair(f.addr, f.addr)),
 	}
 	s.limited.HasTimeout, s.limited.Size = true, maxLimited
 	s.asked.Dynamic, s.asked.HasTimeout, s.asked.Size = true, true, maxAsked
+	s.heard.Dynamic, s.heard.HasTimeout, s.heard.Size = true, true, maxClients
 	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
 	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.believed, s.same, s.sources, s.windows} {
 		m.KeyByteOrder = binaryutil.NativeEndian
@@ -85,7 +88,7 @@ func newSets(table *nftables.Table, f family) sets {
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked, s.heard}
 }
 
 func refusalElement(r Refusal) nftables.SetElement {

@@ -16,7 +16,8 @@ type EventKind uint8
 
 const (
 	// Opened is the first packet of a connection. It may be told twice, once by
-	// a dump and once by an event.
+	// a dump and once by an event. On a busy box it is told only of what lasts: see
+	// toldPerSecond.
 	Opened EventKind = iota + 1
 	// Closed is a connection after both FINs or a RST, or one that was deleted
 	// or timed out. It is told more than once (at the close and when the kernel
@@ -50,6 +51,9 @@ type Event struct {
 	// Refused is of a Closed event: the node answered the first packet with a RST.
 	// A client that takes its own first packet back by a RST looks the same.
 	Refused bool
+	// Unsaid is of a Closed event: that the connection has begun was not told, unless it
+	// lasted.
+	Unsaid bool
 	// Ended is what is known of a connection once the kernel forgets it, some
 	// seconds after it closed; nil in every other event.
 	Ended *Connection
@@ -69,7 +73,8 @@ type Tracker struct {
 	events *conntrack
 	dumps  *conntrack
 	// wake ends a wait for events.
-	wake int
+	wake  int
+	looks looks
 }
 
 // interval is how long events gather before they are read. Nobody waits at the
@@ -144,7 +149,7 @@ func (t *Tracker) Run(ctx context.Context, handle func(Batch)) error {
 		// Wait for the first event, let others gather, then read them all. While there
 		// are some nobody is asked whether more have come: it costs more than to look.
 		if len(events) == 0 {
-			if err := t.wait(); err != nil {
+			if err := t.wait(t.looks.patience(time.Now())); err != nil {
 				return fmt.Errorf("wait for connection events: %w", err)
 			}
 		}
@@ -157,14 +162,23 @@ func (t *Tracker) Run(ctx context.Context, handle func(Batch)) error {
 		if err != nil {
 			return fmt.Errorf("read connection events: %w", err)
 		}
+		if t.looks.due(time.Now(), begun(events)) {
+			if err := t.look(); err != nil {
+				return fmt.Errorf("look for connections that last: %w", err)
+			}
+		}
 	}
 }
 
-// wait returns when the socket has something to read, an error included, or wake
-// was written to.
-func (t *Tracker) wait() error {
+// wait returns when the socket has something to read, an error included, when wake
+// was written to, or after the longest time, unless that is negative.
+func (t *Tracker) wait(longest time.Duration) error {
+	ms := -1
+	if longest >= 0 {
+		ms = int(longest.Milliseconds()) + 1
+	}
 	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(t.events.fd), Events: unix.POLLIN}, {Fd: int32(t.wake), Events: unix.POLLIN}}, -1)
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(t.events.fd), Events: unix.POLLIN}, {Fd: int32(t.wake), Events: unix.POLLIN}}, ms)
 		if err != unix.EINTR {
 			return err
 		}
@@ -211,18 +225,22 @@ func appendEvents(events []Event, datagram []byte) []Event {
 		switch {
 		case kind == ctSubsystem|ctDelete:
 			ev := c.event(Closed)
+			ev.Unsaid = c.notes&unsaid != 0 && !ev.Related
 			if c.carried() {
 				ended := c.describe()
 				ev.Ended = &ended
 			}
 			events = append(events, ev)
 		case c.over():
-			events = append(events, c.event(Closed))
-		case flags&unix.NLM_F_CREATE != 0:
+			ev := c.event(Closed)
+			ev.Unsaid = c.notes&(unsaid|routine) == routine && !ev.Related
+			events = append(events, ev)
+		case flags&unix.NLM_F_CREATE != 0, c.labels&labelSaid != 0:
 			events = append(events, c.event(Opened))
-		case !c.answered():
-			// Nothing changes in an entry without an answer but the label by which
-			// the rules note that there is none.
+			if c.complained() {
+				events = append(events, c.event(Unanswered))
+			}
+		case c.complained():
 			events = append(events, c.event(Unanswered))
 		}
 	})
@@ -230,8 +248,9 @@ func appendEvents(events []Event, datagram []byte) []Event {
 }
 
 func (t *Tracker) resync(events []Event) ([]Event, error) {
-	err := t.dumps.dump(0, func(c *connection) {
-		if c.ours() && !c.over() {
+	t.looks = looks{}
+	err := t.dumps.dump(filter{}, func(c *connection) {
+		if c.ours() && !c.over() && c.notes&unsaid == 0 {
 			events = append(events, c.event(Opened))
 		}
 	})

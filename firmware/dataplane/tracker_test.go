@@ -14,6 +14,8 @@ type counter struct {
 	open    map[uint64]Event
 	opened  map[uint64]bool
 	resyncs int
+	// ever are those that began, whether or not they are open.
+	ever []Event
 	// unserved are the events of connections that no node answered, by port.
 	unserved map[uint16][]Event
 }
@@ -26,10 +28,11 @@ func (c *counter) handle(b Batch) {
 		clear(c.open)
 	}
 	for _, e := range b.Events {
-		switch e.Kind {
-		case Opened:
-			c.open[e.ID], c.opened[e.ID] = e, true
-		case Closed:
+		_, counted := c.open[e.ID]
+		if !counted && (e.Kind == Opened || e.Unsaid) {
+			c.open[e.ID], c.opened[e.ID], c.ever = e, true, append(c.ever, e)
+		}
+		if e.Kind == Closed {
 			delete(c.open, e.ID)
 		}
 		if e.Kind != Opened && !e.Replied {
@@ -42,6 +45,30 @@ func (c *counter) counts() (open, opened, resyncs int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.open), len(c.opened), c.resyncs
+}
+
+// told are the connections to a port that were told of.
+func (c *counter) told(port uint16) (told []Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.ever {
+		if e.Port == port {
+			told = append(told, e)
+		}
+	}
+	return told
+}
+
+// openAt is how many connections to a port are counted open.
+func (c *counter) openAt(port uint16) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.open {
+		if e.Port == port {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *site) track(buffer int) *counter {

@@ -22,44 +22,59 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 		if ev.Ended != nil {
 			e.history.transfers.put(*ev.Ended)
 		}
-		g, id := e.byVIP[ev.VirtualAddress], balance.NodeID(ev.Mark)
+		g := e.byVIP[ev.VirtualAddress]
 		if ev.Kind != dataplane.Opened && !ev.Replied {
 			e.complaint(ev, now)
 		}
-		opened, counted := e.open[ev.ID]
-		switch {
-		case ev.Kind == dataplane.Opened && !counted && g != nil:
-			e.open[ev.ID] = now.Sub(e.startedAt)
-			dealt = g.see(ev, now) || dealt
-			if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
-				dealt = true
-				k := moveKey{g, m.From, m.To, m.Cause}
-				e.moves[k] = append(e.moves[k], m.Client)
-				e.movedBy(g, m.Client, m.From, m.To, m.Cause)
-				g.seen.Moved(m.Cause != balance.Unexplained)
-			}
-			if m := e.members[id]; m != nil {
-				e.learnOpened(m, ev, now)
-			}
-		case ev.Kind == dataplane.Closed && counted:
-			delete(e.open, ev.ID)
-			if g != nil {
-				if ev.Established {
-					g.policy.Prove(ev.Client)
-				}
-				if ev.Replied {
-					g.seen.Answered(&g.Group, sighted(ev), now)
-				} else {
-					g.seen.Unanswered(&g.Group, sighted(ev))
-				}
-				g.policy.Closed(ev.Client, id, now)
-			}
-			if m := e.members[id]; m != nil {
-				e.learnClosed(m, ev, e.startedAt.Add(opened), now)
-			}
+		_, counted := e.open[ev.ID]
+		if !counted && g != nil && (ev.Kind == dataplane.Opened || ev.Unsaid) {
+			// What is told at its end is dealt long since: of so many the plan need not know each.
+			dealt = e.opened(g, ev, now) && !ev.Unsaid || dealt
+			counted = true
+		}
+		if counted && ev.Kind == dataplane.Closed {
+			e.closed(g, ev, now)
 		}
 	}
 	return dealt
+}
+
+// opened counts a connection that has begun, and reports whether it was dealt.
+func (e *Engine) opened(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
+	id := balance.NodeID(ev.Mark)
+	e.open[ev.ID] = now.Sub(e.startedAt)
+	dealt = g.see(ev, now)
+	if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
+		dealt = true
+		k := moveKey{g, m.From, m.To, m.Cause}
+		e.moves[k] = append(e.moves[k], m.Client)
+		e.movedBy(g, m.Client, m.From, m.To, m.Cause)
+		g.seen.Moved(m.Cause != balance.Unexplained)
+	}
+	if m := e.members[id]; m != nil {
+		e.learnOpened(m, ev, now)
+	}
+	return dealt
+}
+
+// closed counts a connection that is over. Its group may be gone.
+func (e *Engine) closed(g *group, ev dataplane.Event, now time.Time) {
+	id, opened := balance.NodeID(ev.Mark), e.startedAt.Add(e.open[ev.ID])
+	delete(e.open, ev.ID)
+	if g != nil {
+		if ev.Established {
+			g.policy.Prove(ev.Client)
+		}
+		if ev.Replied {
+			g.seen.Answered(&g.Group, sighted(ev), now)
+		} else {
+			g.seen.Unanswered(&g.Group, sighted(ev))
+		}
+		g.policy.Closed(ev.Client, id, now)
+	}
+	if m := e.members[id]; m != nil {
+		e.learnClosed(m, ev, opened, now)
+	}
 }
 
 // resync counts everything anew: at the start, and when events were lost.

@@ -43,3 +43,31 @@ func TestOnlyWhatThePlanDealtCallsForAnotherAtOnce(t *testing.T) {
 		t.Error("a count that begins anew calls for no plan")
 	}
 }
+
+// A busy box tells of many connections only when they are over; of those that lasted it
+// has told before.
+func TestWhatIsToldAtItsEndIsCountedOnce(t *testing.T) {
+	for _, lasted := range []bool{false, true} {
+		b := newBox(t, twoNodes)
+		b.round(api.Open)
+		m := b.member("198.18.0.11")
+		ev := dataplane.Event{Kind: dataplane.Opened, ID: 1, Replied: true, Established: true, VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(m.id)}
+		take := func() (dealt bool) { return b.connections(dataplane.Batch{Events: []dataplane.Event{ev}}) }
+		if lasted {
+			take()
+			if c, bound := m.group.policy.Lookup(mfd, b.at); !bound || c.Open != 1 {
+				t.Errorf("one that lasts is %+v", c)
+			}
+		}
+		ev.Kind, ev.Unsaid = dataplane.Closed, true
+		if take() {
+			t.Error("each of many that are over calls for a plan")
+		}
+		ev.Unsaid, ev.Ended = false, &dataplane.Connection{}
+		take() // the kernel forgets it
+		c, bound := m.group.policy.Lookup(mfd, b.at)
+		if dealt := m.group.policy.Nodes()[0].Dealt; !bound || c.Open != 0 || c.Node != m.id || dealt != 1 {
+			t.Errorf("lasted %v: %+v, bound %v, of %d first contacts", lasted, c, bound, dealt)
+		}
+	}
+}

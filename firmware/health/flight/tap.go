@@ -104,6 +104,9 @@ func (t *tap) next() (p packet, ok bool, err error) {
 
 // stamp is the kernel's time of a packet.
 func stamp(control []byte) int64 {
+	if len(control) == 0 {
+		return time.Now().UnixNano()
+	}
 	h, data, _, err := unix.ParseOneSocketControlMessage(control)
 	if err != nil || h.Level != unix.SOL_SOCKET || h.Type != unix.SCM_TIMESTAMPNS || len(data) < 16 {
 		return time.Now().UnixNano()

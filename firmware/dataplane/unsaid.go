@@ -1,0 +1,141 @@
+package dataplane
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// To tell of a connection costs as much as to forward its packets twice over, so a busy
+// box does not tell of each at once:
+//
+//   - Up to toldPerSecond each connection is told of when it begins and when it is over.
+//   - Above that the beginning is unsaid. A connection that lasts is found by a look at
+//     the kernel's table, after 1 to 5 s, and is told of like any other from then on.
+//     What is shorter than that is told of once it is over.
+//   - Routine connections are not told of even then: those of a client that was bound
+//     before, and told of within heardFor, that a node answered and that carried little.
+//     A client that begins more than toldPerSecond by itself has none.
+//
+// So the connections that are open are known, some seconds late, and so is
+// whoever is bound, moved, refused or not answered.
+const (
+	toldPerSecond = 200
+	toldAtOnce    = 400
+	// heardFor is how long ago a client may have been told of last, as long as it calls.
+	heardFor = time.Minute
+	// lookEvery is the time between two looks, up to lookSeldom while nothing is found that
+	// lasts: a look at 100,000 connections takes 20 ms, and the cache of the processor.
+	lookEvery  = time.Second
+	lookSeldom = 4 * time.Second
+)
+
+// newcomer is noted in the mark of a first packet whose client was bound just now.
+const newcomer = 1 << 28
+
+// unsaidRules are for a first packet above the rate.
+func (f family) unsaidRules(s sets) []rule {
+	known := sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(newcomer), native(0)), equal(native(0)))
+	return []rule{
+		sum(known, f.packetClient(), notIn(s.heard), goTo("heard")),
+		sum(known, hear(f, s), verdict(expr.VerdictReturn)),
+		note(unsaid, unsaid),
+		sum(known, note(routine, routine)),
+		tell(eventRelated | eventDestroy | eventLabel),
+	}
+}
+
+// hear notes that a client was told of, and tells whether it calls above the rate by
+// itself: such a one is told of in full, or its limit would come late.
+func hear(f family, s sets) rule {
+	return sum(f.packetClient(), &expr.Dynset{SrcRegKey: regKey, SetName: s.heard.Name, SetID: s.heard.ID, Operation: unix.NFT_DYNSET_OP_ADD,
+		Timeout: heardFor, Exprs: []expr.Any{above(toldPerSecond, toldPerSecond)}})
+}
+
+// looks decides when to look for connections that last and whose beginning was unsaid.
+// The zero value looks at once: who was here before may have left some.
+type looks struct {
+	told, before int // beginnings since it was last asked, and before that
+	every        time.Duration
+	next         time.Time
+	done         bool // nothing that was unsaid is left
+}
+
+// many is how many beginnings that were told in one of the last two times say that
+// others may have been unsaid: while the rate is spent toldPerSecond are told.
+const many = toldPerSecond * int(lookEvery/time.Second) / 2
+
+// due takes the beginnings that were told since it was last asked, and tells whether to
+// look.
+func (l *looks) due(now time.Time, told int) bool {
+	l.told += told
+	if now.Before(l.next) {
+		return false
+	}
+	due := !l.calm()
+	l.before, l.told = l.told, 0
+	l.next = now.Add(lookEvery)
+	return due
+}
+
+func (l *looks) calm() bool { return l.done && l.told < many && l.before < many }
+
+// found takes what a look found: connections that last, and those that have just begun.
+func (l *looks) found(now time.Time, lasting, young int) {
+	l.done = lasting+young == 0
+	l.every = min(2*max(l.every, lookEvery/2), lookSeldom)
+	if lasting > 0 {
+		l.every = lookEvery
+	}
+	l.next = now.Add(l.every)
+}
+
+// patience is how long nobody need look; negative is for ever, unless something happens.
+func (l *looks) patience(now time.Time) time.Duration {
+	if l.calm() {
+		return -1
+	}
+	return max(0, l.next.Sub(now))
+}
+
+// look has the kernel tell of connections that last. That it does is an event like that
+// of a beginning: one that is over meanwhile is not told of, or is told of as over.
+func (t *Tracker) look() error {
+	now, young := time.Now(), 0
+	lasting, err := t.dumps.find(filter{unsaid, unsaid}, func(c *connection) bool {
+		if !c.ours() || c.over() {
+			return false
+		}
+		lasts := now.Sub(c.began) >= lookEvery/2
+		if !lasts {
+			young++
+		}
+		return lasts
+	})
+	if err != nil {
+		return err
+	}
+	said := append([]byte{labelSaid}, make([]byte, 15)...)
+	_, err = t.dumps.change(ctNew, lasting, func(body []byte, _ connection) []byte {
+		body = markAttributes(body, filter{0, unsaid | routine})
+		body = attribute(body, ctaLabels, said)
+		return attribute(body, ctaLabelsMask, said)
+	})
+	if err != nil {
+		return fmt.Errorf("tell of connections: %w", err)
+	}
+	t.looks.found(time.Now(), len(lasting), young)
+	return nil
+}
+
+// begun is the number of beginnings among events.
+func begun(events []Event) (n int) {
+	for _, ev := range events {
+		if ev.Kind == Opened {
+			n++
+		}
+	}
+	return n
+}

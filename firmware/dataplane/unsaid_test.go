@@ -1,0 +1,254 @@
+package dataplane
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A look is due while the rate may be spent, in the time that it is and once more, and as
+// long as looks find something.
+func TestALookIsDueWhileBeginningsMayBeUnsaid(t *testing.T) {
+	var l looks
+	at := time.Unix(1000, 0)
+	for _, step := range []struct {
+		what           string
+		after          time.Duration
+		told           int
+		due            bool
+		lasting, young int // that the look finds
+	}{
+		{what: "the first", due: true},
+		{what: "nothing happens", after: lookEvery},
+		{what: "a calm site", after: lookEvery, told: many - 1},
+		{what: "busy, but too early", after: lookEvery / 2, told: many},
+		{what: "busy", after: lookEvery / 2, due: true, lasting: 3},
+		{what: "busy just before", after: lookEvery, due: true},
+		{what: "calm", after: 2 * lookEvery},
+		{what: "busy again", after: lookEvery, told: many, due: true, lasting: 1, young: 2},
+		{what: "the last look found some", after: lookEvery, due: true, young: 5},
+		{what: "short ones alone are looked at less often", after: lookEvery, told: many},
+		{what: "and all the same", after: lookEvery, told: many, due: true, young: 5},
+		{what: "less often", after: 3 * lookEvery, told: many},
+		{what: "up to a bound", after: lookEvery, told: many, due: true, young: 5},
+		{what: "which stays", after: lookSeldom, told: many, due: true, lasting: 1},
+		{what: "one that lasts makes it soon again", after: lookEvery, told: many, due: true},
+	} {
+		at = at.Add(step.after)
+		due := l.due(at, step.told)
+		if due != step.due {
+			t.Errorf("%s: due %v", step.what, due)
+		}
+		if due {
+			l.found(at, step.lasting, step.young)
+		}
+		if patience := l.patience(at); patience >= 0 == l.calm() {
+			t.Errorf("%s: a wait for events ends after %v", step.what, patience)
+		}
+	}
+}
+
+// workers keep a box busy; the first connection of each stays open.
+const workers = 8
+
+// busy has printers connect over and over until not all of that is told, and goes on.
+func (s *site) busy() (stop func()) {
+	s.t.Helper()
+	stop = s.working(workers)
+	if !within(20*time.Second, func() bool { return s.unsaidNow() }) {
+		s.t.Fatalf("every connection is told, at more than %d a second", toldPerSecond)
+	}
+	return stop
+}
+
+// unsaidNow tells whether the kernel has connections whose beginning was unsaid.
+func (s *site) unsaidNow() (some bool) {
+	s.t.Helper()
+	s.must(s.table.conntrack.dump(filter{unsaid, unsaid}, func(c *connection) { some = some || c.ours() }))
+	return some
+}
+
+func TestABusyBoxTellsOfWhatLasts(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	c := s.track(0)
+	known := s.visit(printer(100), 5011)
+	stop := s.busy()
+	var lasting []*visit
+	for i := range 40 {
+		lasting = append(lasting, s.visit(printer(100+i%20), 5011)) // bound by the first, and one of them before
+	}
+	if !within(10*time.Second, func() bool { return c.openAt(5011) == 41 }) {
+		t.Errorf("%d of 41 connections that last were told", c.openAt(5011))
+	}
+	for _, v := range lasting[:15] {
+		v.Close()
+	}
+	if !within(10*time.Second, func() bool { return c.openAt(5011) == 26 }) {
+		t.Errorf("%d connections are counted, 26 are open", c.openAt(5011))
+	}
+	stop()
+	for _, v := range append(lasting, known) {
+		v.Close()
+	}
+	c.settles(t, workers)
+	if _, _, resyncs := c.counts(); resyncs != 1 {
+		t.Errorf("that took %d resyncs, want the first one alone", resyncs)
+	}
+}
+
+func TestABusyBoxTellsOfNewClientsAndOfThoseWhoAreNotServed(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012, 5013)
+	s.serve(group(3))
+	c := s.track(0)
+	defer s.busy()()
+	var want []netip.Addr
+	s.each(100, func(i int) error {
+		v, err := s.dial(printer(150+i), vip, 5013)
+		if err != nil {
+			return err
+		}
+		return v.Close()
+	})
+	for i := range 100 {
+		want = append(want, printer(150+i))
+	}
+	heard := func() (clients []netip.Addr) {
+		for _, ev := range c.told(5013) {
+			clients = append(clients, ev.Client)
+		}
+		slices.SortFunc(clients, netip.Addr.Compare)
+		return clients
+	}
+	if !within(10*time.Second, func() bool { return slices.Equal(heard(), want) }) {
+		t.Errorf("of 100 new clients %d were told", len(heard()))
+	}
+	s.each(100, func(i int) error {
+		if v, err := s.dial(printer(150+i), vip, 5014); err == nil {
+			v.Close()
+			t.Error("nobody listens there")
+		}
+		return nil
+	})
+	refused := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.unserved[5014])
+	}
+	if !within(10*time.Second, func() bool { return refused() >= 100 }) {
+		t.Errorf("of 100 refusals %d were told", refused())
+	}
+}
+
+// Whoever calls is told of at least once a minute, so that nobody is taken for gone.
+func TestABusyBoxTellsOfEachClientNowAndThen(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	for i := range 50 {
+		s.visit(printer(100+i), 5012).Close()
+	}
+	c := s.track(0)
+	stop := s.busy()
+	call := func() {
+		s.each(50, func(i int) error {
+			v, err := s.dial(printer(100+i), vip, 5011)
+			if err != nil {
+				return err
+			}
+			return v.Close()
+		})
+	}
+	call()
+	if !within(10*time.Second, func() bool { return len(c.told(5011)) == 50 }) {
+		t.Fatalf("of 50 clients %d were told", len(c.told(5011)))
+	}
+	before := len(c.told(5011))
+	for range 4 {
+		call()
+	}
+	stop()
+	c.settles(t, workers)
+	if told := len(c.told(5011)) - before; told >= 200 {
+		t.Error("each of 200 further calls within the minute was told")
+	}
+}
+
+// Or a client that opens very many would have them long before it is limited.
+func TestABusyBoxTellsAtOnceOfAClientThatOpensMany(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	s.visit(printer(100), 5012).Close()
+	stop := s.busy()
+	defer stop()
+	began := time.Now()
+	const opened = 2000
+	s.each(opened, func(int) error {
+		v, err := s.dial(printer(100), vip, 5011)
+		if err == nil {
+			s.t.Cleanup(func() { v.Close() })
+		}
+		return err
+	})
+	quiet := 0
+	s.must(s.table.conntrack.dump(filter{unsaid, unsaid}, func(c *connection) {
+		if c.original.destinationPort == 5011 {
+			quiet++
+		}
+	}))
+	if most := toldPerSecond * (2 + int(time.Since(began)/time.Second)); quiet > most {
+		t.Errorf("%d of %d connections that one client has opened are unsaid, want at most %d", quiet, opened, most)
+	}
+}
+
+func TestWhatBeganUnsaidIsFoundByTheNextTracker(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	s.visit(printer(100), 5012).Close()
+	stop := s.busy()
+	for range 30 {
+		s.visit(printer(100), 5011)
+	}
+	c := s.track(0)
+	if !within(10*time.Second, func() bool { return c.openAt(5011) == 30 }) {
+		t.Errorf("%d of 30 connections were told to who listens later", c.openAt(5011))
+	}
+	stop()
+	c.settles(t, 30+workers) // those that were short are not counted for ever
+}
+
+// Rules and the tracker write to the mark of a connection at the same time, and one of
+// them can lose. What was told of once is told of when it is over.
+func TestANoteThatComesBackHidesNoEnd(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	c := s.track(0)
+	s.visit(printer(100), 5012).Close()
+	stop := s.busy()
+	var lasting []*visit
+	for range 20 {
+		lasting = append(lasting, s.visit(printer(100), 5011))
+	}
+	if !within(10*time.Second, func() bool { return c.openAt(5011) == len(lasting) }) {
+		t.Fatal("connections that last were not told")
+	}
+	stop()
+	found, err := s.table.conntrack.find(filter{}, func(c *connection) bool { return c.labels&labelSaid != 0 })
+	if err != nil || len(found) == 0 {
+		t.Fatalf("none of them began unsaid: %v", err)
+	}
+	_, err = s.table.conntrack.change(ctNew, found, func(body []byte, _ connection) []byte {
+		return markAttributes(body, filter{unsaid | routine, unsaid | routine})
+	})
+	s.must(err)
+	for _, v := range lasting {
+		v.Close()
+	}
+	c.settles(t, workers)
+}
