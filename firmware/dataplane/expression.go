@@ -114,7 +114,7 @@ func without(bits byte) rule {
 // event.
 const (
 	unsaid     = 1 << 28 // it has begun, and that was not told
-	routine    = 1 << 29 // with unsaid: nor is its end; alone: it is over, and only that was told
+	routine    = 1 << 29 // with unsaid: its client was bound before; alone: it is over, and only that was told
 	clientDone = 1 << 30
 	nodeDone   = 1 << 31
 	notes      = unsaid | routine | clientDone | nodeDone
@@ -125,8 +125,11 @@ func loadNode(reg uint32) rule {
 	return sum(loadCt(expr.CtKeyMARK, reg), masked(reg, native(^uint32(notes)), native(0)))
 }
 
-func hasNote(bit uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(bit), native(0)), unequal(native(0)))
+func hasNote(bit uint32) rule { return notesAre(bit, bit) }
+
+// notesAre tells whether of the notes of mask those of bits are there, and no other.
+func notesAre(mask, bits uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(mask), native(0)), equal(native(bits)))
 }
 
 // note gives the notes of mask the values of bits.

@@ -72,7 +72,7 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(hasNote(routine), status(statusExpected|statusSeenReply, statusSeenReply), without(labelSaid), carriedLess(much),
 				note(unsaid, 0), tell(0), verdict(expr.VerdictReturn)),
 			label(labelOver),
-			sum(hasNote(unsaid), note(unsaid|routine, routine)),
+			sum(notesAre(unsaid|routine, unsaid), note(unsaid|routine, routine)),
 			sum(carriedLess(much), status(statusExpected, 0), tell(eventLabel))),
 		// A node that refuses a client may be one whose service has died: until that is
 		// known the client shall not fail, but ask again, as TCP does after a second. A RST

@@ -51,8 +51,8 @@ type Event struct {
 	// Refused is of a Closed event: the node answered the first packet with a RST.
 	// A client that takes its own first packet back by a RST looks the same.
 	Refused bool
-	// Unsaid is of a Closed event: that the connection has begun was not told, unless it
-	// lasted.
+	// Unsaid says that the connection began some time ago and that it was not told then.
+	// Closed is told of such a one alone, unless it lasted.
 	Unsaid bool
 	// Ended is what is known of a connection once the kernel forgets it, some
 	// seconds after it closed; nil in every other event.
@@ -225,7 +225,7 @@ func appendEvents(events []Event, datagram []byte) []Event {
 		switch {
 		case kind == ctSubsystem|ctDelete:
 			ev := c.event(Closed)
-			ev.Unsaid = c.notes&unsaid != 0 && !ev.Related
+			ev.Unsaid = c.notes&(unsaid|routine) == unsaid && !ev.Related
 			if c.carried() {
 				ended := c.describe()
 				ev.Ended = &ended
@@ -235,8 +235,12 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			ev := c.event(Closed)
 			ev.Unsaid = c.notes&(unsaid|routine) == routine && !ev.Related
 			events = append(events, ev)
-		case flags&unix.NLM_F_CREATE != 0, c.labels&labelSaid != 0:
+		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))
+		case c.labels&labelSaid != 0:
+			ev := c.event(Opened)
+			ev.Unsaid = true
+			events = append(events, ev)
 			if c.complained() {
 				events = append(events, c.event(Unanswered))
 			}

@@ -30,6 +30,8 @@ const (
 	// lasts: a look at 100,000 connections takes 20 ms, and the cache of the processor.
 	lookEvery  = time.Second
 	lookSeldom = 4 * time.Second
+	// mostFound bounds what a look takes of the memory. What is left is found by the next.
+	mostFound = 1 << 12
 )
 
 // newcomer is noted in the mark of a first packet whose client was bound just now.
@@ -86,7 +88,10 @@ func (l *looks) calm() bool { return l.done && l.told < many && l.before < many 
 func (l *looks) found(now time.Time, lasting, young int) {
 	l.done = lasting+young == 0
 	l.every = min(2*max(l.every, lookEvery/2), lookSeldom)
-	if lasting > 0 {
+	switch {
+	case lasting >= mostFound:
+		l.every = 0
+	case lasting > 0:
 		l.every = lookEvery
 	}
 	l.next = now.Add(l.every)
@@ -103,22 +108,23 @@ func (l *looks) patience(now time.Time) time.Duration {
 // look has the kernel tell of connections that last. That it does is an event like that
 // of a beginning: one that is over meanwhile is not told of, or is told of as over.
 func (t *Tracker) look() error {
-	now, young := time.Now(), 0
-	lasting, err := t.dumps.find(filter{unsaid, unsaid}, func(c *connection) bool {
-		if !c.ours() || c.over() {
+	now, lasting, young := time.Now(), 0, 0
+	found, err := t.dumps.find(filter{unsaid, unsaid}, func(c *connection) bool {
+		switch {
+		case !c.ours() || c.over() || lasting == mostFound:
+			return false
+		case now.Sub(c.began) < lookEvery/2:
+			young++
 			return false
 		}
-		lasts := now.Sub(c.began) >= lookEvery/2
-		if !lasts {
-			young++
-		}
-		return lasts
+		lasting++
+		return true
 	})
 	if err != nil {
 		return err
 	}
 	said := append([]byte{labelSaid}, make([]byte, 15)...)
-	_, err = t.dumps.change(ctNew, lasting, func(body []byte, _ connection) []byte {
+	_, err = t.dumps.change(ctNew, found, func(body []byte, _ connection) []byte {
 		body = markAttributes(body, filter{0, unsaid | routine})
 		body = attribute(body, ctaLabels, said)
 		return attribute(body, ctaLabelsMask, said)
@@ -126,7 +132,7 @@ func (t *Tracker) look() error {
 	if err != nil {
 		return fmt.Errorf("tell of connections: %w", err)
 	}
-	t.looks.found(time.Now(), len(lasting), young)
+	t.looks.found(time.Now(), lasting, young)
 	return nil
 }
 

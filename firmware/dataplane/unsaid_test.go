@@ -33,7 +33,8 @@ func TestALookIsDueWhileBeginningsMayBeUnsaid(t *testing.T) {
 		{what: "less often", after: 3 * lookEvery, told: many},
 		{what: "up to a bound", after: lookEvery, told: many, due: true, young: 5},
 		{what: "which stays", after: lookSeldom, told: many, due: true, lasting: 1},
-		{what: "one that lasts makes it soon again", after: lookEvery, told: many, due: true},
+		{what: "one that lasts makes it soon again", after: lookEvery, told: many, due: true, lasting: mostFound},
+		{what: "and more than are taken at once at once", due: true},
 	} {
 		at = at.Add(step.after)
 		due := l.due(at, step.told)

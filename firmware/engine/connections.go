@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"spoolgate/firmware/balance"
@@ -44,7 +45,9 @@ func (e *Engine) opened(g *group, ev dataplane.Event, now time.Time) (dealt bool
 	id := balance.NodeID(ev.Mark)
 	e.open[ev.ID] = now.Sub(e.startedAt)
 	dealt = g.see(ev, now)
-	if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
+	// What comes late of a node that does not serve any more binds nobody to it.
+	follows := ev.Related || ev.Unsaid && !slices.Contains(g.policy.Up(), id)
+	if m, moved := g.policy.Opened(ev.Client, id, follows, now); moved {
 		dealt = true
 		k := moveKey{g, m.From, m.To, m.Cause}
 		e.moves[k] = append(e.moves[k], m.Client)

@@ -3,9 +3,11 @@ package engine
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/firmware/event"
 )
 
 // What works through the plan calls for another at once. Known clients that come and
@@ -69,5 +71,27 @@ func TestWhatIsToldAtItsEndIsCountedOnce(t *testing.T) {
 		if dealt := m.group.policy.Nodes()[0].Dealt; !bound || c.Open != 0 || c.Node != m.id || dealt != 1 {
 			t.Errorf("lasted %v: %+v, bound %v, of %d first contacts", lasted, c, bound, dealt)
 		}
+	}
+}
+
+func TestWhatComesLateOfADeadNodeMovesNobodyBack(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.open(mfd, "198.18.0.11")
+	for range 3 {
+		b.round(api.Refused, "198.18.0.11")
+	}
+	b.open(mfd, "198.18.0.12")
+	dead, alive := b.member("198.18.0.11"), b.member("198.18.0.12")
+	for _, kind := range []dataplane.EventKind{dataplane.Opened, dataplane.Closed} {
+		b.connections(dataplane.Batch{Events: []dataplane.Event{{Kind: kind, ID: 1000, Unsaid: true, Replied: true,
+			VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(dead.id)}}})
+	}
+	if c, bound := alive.group.policy.Lookup(mfd, b.at); !bound || c.Node != alive.id || c.Open != 1 {
+		t.Errorf("the MFD is %+v", c)
+	}
+	b.pass(time.Second)
+	if moved := b.told(event.ClientMoved); len(moved) != 1 {
+		t.Errorf("moves: %q", moved)
 	}
 }
