@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -112,18 +111,6 @@ func (c *conntrack) dump(f filter, fn func(*connection)) error {
 	return nil
 }
 
-// find returns the entries that the filter lets through and that are wanted.
-func (c *conntrack) find(f filter, wanted func(*connection) bool) (found []connection, err error) {
-	err = c.dump(f, func(conn *connection) {
-		if wanted(conn) {
-			kept := *conn
-			kept.rawOriginal = slices.Clone(kept.rawOriginal)
-			found = append(found, kept)
-		}
-	})
-	return found, err
-}
-
 func markAttributes(b []byte, f filter) []byte {
 	b = attribute(b, ctaMark, binary.BigEndian.AppendUint32(nil, f.bits))
 	return attribute(b, ctaMarkMask, binary.BigEndian.AppendUint32(nil, f.mask))
@@ -159,9 +146,24 @@ func (c *conntrack) ask(what, flags uint16, question []byte, see func(kind uint1
 
 // delete deletes entries and reports which of them were still there.
 func (c *conntrack) delete(conns []connection) ([]bool, error) {
-	there, err := c.change(ctDelete, conns, func(body []byte, conn connection) []byte {
-		return attribute(body, ctaID, binary.BigEndian.AppendUint32(nil, conn.id))
-	})
+	there := make([]bool, len(conns))
+	names := make([][]byte, len(conns))
+	for i, conn := range conns {
+		names[i] = conn.rawOriginal
+	}
+	answered := 0
+	err := c.change(ctDelete, names,
+		func(body []byte, i int) []byte {
+			return attribute(body, ctaID, binary.BigEndian.AppendUint32(nil, conns[i].id))
+		},
+		func(failed error) error {
+			there[answered] = failed == nil
+			answered++
+			if errors.Is(failed, unix.ENOENT) {
+				return nil
+			}
+			return failed
+		})
 	if err != nil {
 		return there, fmt.Errorf("delete from conntrack: %w", err)
 	}
@@ -171,43 +173,41 @@ func (c *conntrack) delete(conns []connection) ([]bool, error) {
 // changesPerSend keeps the answers below the receive buffer of the socket.
 const changesPerSend = 64
 
-// change sends what is to become of each entry, and reports which of them were still
-// there.
-func (c *conntrack) change(what uint16, conns []connection, how func(body []byte, conn connection) []byte) ([]bool, error) {
-	there := make([]bool, 0, len(conns))
-	for len(conns) > 0 {
-		batch := conns[:min(len(conns), changesPerSend)]
-		conns = conns[len(batch):]
+// change sends what is to become of each of the entries that are named by their tuples as
+// they came, and calls heard with what the kernel says of each: ENOENT of one that is gone.
+// It ends with the first error of heard.
+func (c *conntrack) change(what uint16, names [][]byte, how func(body []byte, i int) []byte, heard func(error) error) error {
+	for sent := 0; sent < len(names); {
 		var b []byte
-		for _, conn := range batch {
-			body := attribute(nil, ctaTupleOriginal|unix.NLA_F_NESTED, conn.rawOriginal)
-			b = c.request(b, ctSubsystem|what, unix.NLM_F_ACK, how(body, conn))
+		waited := min(changesPerSend, len(names)-sent)
+		for range waited {
+			body := attribute(nil, ctaTupleOriginal|unix.NLA_F_NESTED, names[sent])
+			b = c.request(b, ctSubsystem|what, unix.NLM_F_ACK, how(body, sent))
+			sent++
 		}
 		if err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			return there, err
+			return err
 		}
-		for answered := 0; answered < len(batch); {
+		for waited > 0 {
 			n, err := read(c.fd, c.buffer)
 			if err != nil {
-				return there, err
+				return err
 			}
 			messages(c.buffer[:n], func(kind, _ uint16, body []byte) {
 				if kind != unix.NLMSG_ERROR {
 					return
 				}
-				answered++
-				failed := answer(body)
-				there = append(there, failed == nil)
-				if failed != nil && !errors.Is(failed, unix.ENOENT) {
+				waited--
+				if failed := heard(answer(body)); err == nil {
 					err = failed
 				}
 			})
 			if err != nil {
-				return there, err
+				return err
 			}
 		}
 	}
-	return there, nil
+	return nil
 }
 
 func answer(body []byte) error {

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Cut ends all connections of nodes, so that both ends notice at once, and
@@ -34,7 +35,14 @@ func (t *Table) Cut(marks ...Mark) (int, error) {
 func (t *Table) cut(mark Mark) (int, error) {
 	total := 0
 	for range 3 {
-		found, err := t.conntrack.find(ofNode(mark), (*connection).ours)
+		var found []connection
+		err := t.conntrack.dump(ofNode(mark), func(c *connection) {
+			if c.ours() {
+				c := *c
+				c.rawOriginal = slices.Clone(c.rawOriginal)
+				found = append(found, c)
+			}
+		})
 		if err != nil || len(found) == 0 {
 			return total, err
 		}

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/nftables/expr"
@@ -31,7 +32,7 @@ const (
 	lookEvery  = time.Second
 	lookSeldom = 4 * time.Second
 	// mostFound bounds what a look takes of the memory. What is left is found by the next.
-	mostFound = 1 << 12
+	mostFound = 1 << 11
 )
 
 // newcomer is noted in the mark of a first packet whose client was bound just now.
@@ -108,32 +109,42 @@ func (l *looks) patience(now time.Time) time.Duration {
 // look has the kernel tell of connections that last. That it does is an event like that
 // of a beginning: one that is over meanwhile is not told of, or is told of as over.
 func (t *Tracker) look() error {
-	now, lasting, young := time.Now(), 0, 0
-	found, err := t.dumps.find(filter{unsaid, unsaid}, func(c *connection) bool {
+	now, young := time.Now(), 0
+	t.names = t.names[:0]
+	err := t.dumps.dump(filter{unsaid, unsaid}, func(c *connection) {
 		switch {
-		case !c.ours() || c.over() || lasting == mostFound:
-			return false
+		case !c.ours() || c.over() || len(t.names) == mostFound:
 		case now.Sub(c.began) < lookEvery/2:
 			young++
-			return false
+		default:
+			t.names = appendName(t.names, c.rawOriginal)
 		}
-		lasting++
-		return true
 	})
 	if err != nil {
 		return err
 	}
 	said := append([]byte{labelSaid}, make([]byte, 15)...)
-	_, err = t.dumps.change(ctNew, found, func(body []byte, _ connection) []byte {
-		body = markAttributes(body, filter{0, unsaid | routine})
-		body = attribute(body, ctaLabels, said)
-		return attribute(body, ctaLabelsMask, said)
-	})
+	change := markAttributes(nil, filter{0, unsaid | routine})
+	change = attribute(attribute(change, ctaLabels, said), ctaLabelsMask, said)
+	err = t.dumps.change(ctNew, t.names,
+		func(body []byte, _ int) []byte { return append(body, change...) },
+		func(error) error { return nil }) // most likely it is gone
 	if err != nil {
 		return fmt.Errorf("tell of connections: %w", err)
 	}
-	t.looks.found(time.Now(), lasting, young)
+	t.looks.found(time.Now(), len(t.names), young)
 	return nil
+}
+
+// appendName adds a copy of a name, in the room of one of an earlier look if there is any.
+func appendName(names [][]byte, name []byte) [][]byte {
+	if len(names) == cap(names) {
+		return append(names, slices.Clone(name))
+	}
+	names = names[:len(names)+1]
+	last := &names[len(names)-1]
+	*last = append((*last)[:0], name...)
+	return names
 }
 
 // begun is the number of beginnings among events.

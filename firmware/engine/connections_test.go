@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -93,5 +94,41 @@ func TestWhatComesLateOfADeadNodeMovesNobodyBack(t *testing.T) {
 	b.pass(time.Second)
 	if moved := b.told(event.ClientMoved); len(moved) != 1 {
 		t.Errorf("moves: %q", moved)
+	}
+}
+
+// A site that holds everything open must not need another box for it.
+func TestAnOpenConnectionTakesLessThan64Bytes(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	m := b.member("198.18.0.11")
+	clients := make([]netip.Addr, 1000)
+	next := netip.AddrFrom4([4]byte{198, 18, 4, 0})
+	for i := range clients {
+		next = next.Next()
+		clients[i] = next
+		b.open(next, "198.18.0.11")
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // what the first one finalized
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	before := heap()
+	const more = 100_000
+	events := make([]dataplane.Event, 1)
+	for i := range more {
+		events[0] = dataplane.Event{Kind: dataplane.Opened, ID: 1<<32 + uint64(i), VirtualAddress: vip, Client: clients[i%len(clients)], Mark: dataplane.Mark(m.id)}
+		b.connections(dataplane.Batch{Events: events})
+	}
+	each := float64(heap()-before) / more
+	if n := len(b.Engine.open); n < more {
+		t.Fatalf("%d connections are counted", n)
+	}
+	t.Logf("%.1f bytes", each)
+	if each >= 64 {
+		t.Errorf("an open connection takes %.1f bytes of the heap", each)
 	}
 }

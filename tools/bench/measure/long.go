@@ -2,8 +2,10 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"spoolgate/tools/bench/arena"
 	"spoolgate/tools/bench/load"
@@ -49,6 +51,26 @@ func transfers(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort
 	}, nil
 }
 
+// counted waits until a Spoolgate knows of so many open connections, which it learns some
+// seconds late when so many are opened.
+func counted(ctx context.Context, a *arena.Arena, count int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the box did not count all that is open"))
+	defer cancel()
+	for s, err := range a.Box().Snapshots(ctx) {
+		if err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+		open := 0
+		for _, n := range s.Groups[0].Nodes {
+			open += n.Connections
+		}
+		if open >= count {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
+}
+
 // idle measures what connections take that say nothing.
 func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (all []Value, _ error) {
 	// The clients are known already: what a client takes is not what a connection takes.
@@ -69,6 +91,11 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 			return nil, err
 		}
 		held = count
+		if c.Ours {
+			if err := counted(ctx, a, count); err != nil {
+				return nil, err
+			}
+		}
 		now, err := a.Settled(ctx)
 		if err != nil {
 			return nil, err
