@@ -84,6 +84,16 @@ func (g *Group) leftBecause(a netip.Addr, c *client, now time.Time) Cause {
 // times at which events are read here may lie apart.
 const windowSlack = time.Second
 
+// Hush says that the kernel is busy and tells less than all: a client that calls may go
+// unheard, and a connection be told of late.
+func (g *Group) Hush(now time.Time) { g.hushed = now }
+
+// How long either lasts at most; see toldPerSecond of package dataplane.
+const (
+	unheard = time.Minute
+	late    = 6 * time.Second
+)
+
 // Closed tells that a connection of the client to the node ended.
 func (g *Group) Closed(a netip.Addr, id NodeID, now time.Time) {
 	g.settle(now)

@@ -116,12 +116,16 @@ func (n *node) set(s api.Service, reason string, now time.Time) {
 }
 
 // Emptied takes drained nodes out of service that nobody is left on, or, when clients
-// move, nobody is connected to, and returns them. A drain is a second old before that:
-// connections that the kernel dealt just before it are told just after it, and out of
+// move, nobody is connected to, and returns them. A drain is a second old before that, on a busy box some
+// more: connections that the kernel dealt just before it are told just after it, and out of
 // service is not where the clients of a gentle drain are to find their node.
 func (g *Group) Emptied(now time.Time) (done []NodeID) {
+	wait := windowSlack
+	if now.Sub(g.hushed) < late {
+		wait = late
+	}
 	for _, n := range g.nodes {
-		if n.service == api.Draining && now.Sub(n.since) >= windowSlack && n.open == 0 && (n.bound == 0 || !n.keeps) {
+		if n.service == api.Draining && now.Sub(n.since) >= wait && n.open == 0 && (n.bound == 0 || !n.keeps) {
 			reason := "drained: no MFD is left on it"
 			if n.bound > 0 {
 				reason = "drained: no connection is open to it; an MFD that is still bound to it leaves it at its next connection"

@@ -93,3 +93,33 @@ func TestDrainSaysWhenTheNodeWillBeEmpty(t *testing.T) {
 		t.Errorf("%v %v", at, known)
 	}
 }
+
+// What is told late must be told before its node is called empty, and who calls unheard
+// keeps the place.
+func TestAHushedGroupWaitsLonger(t *testing.T) {
+	for _, hushed := range []bool{false, true} {
+		g := healthyGroup(1, 1)
+		g.Opened(mfd(0), 1, false, start)
+		g.Closed(mfd(0), 1, start)
+		if hushed {
+			g.Hush(start)
+		}
+		if err := g.Drain(1, api.MoveNow, false, start); err != nil {
+			t.Fatal(err)
+		}
+		if early := len(g.Emptied(start.Add(windowSlack))) > 0; early == hushed {
+			t.Errorf("hushed %v: it is called empty after %v: %v", hushed, windowSlack, early)
+		}
+		if hushed && len(g.Emptied(start.Add(late))) != 1 {
+			t.Errorf("it is not called empty after %v", late)
+		}
+		g.Sweep(start.Add(affinity + time.Second))
+		if _, bound := g.Lookup(mfd(0), start); bound != hushed {
+			t.Errorf("hushed %v: bound after the window: %v", hushed, bound)
+		}
+		g.Sweep(start.Add(affinity + unheard + time.Second))
+		if g.Len() != 0 {
+			t.Errorf("hushed %v: bound for ever", hushed)
+		}
+	}
+}

@@ -44,6 +44,8 @@ type Group struct {
 
 	strays map[strand]int32 // open connections
 
+	hushed time.Time // see Hush
+
 	// released are clients that a person moved or forgot, and when: events of
 	// before that still arrive after it.
 	released map[netip.Addr]time.Time

@@ -22,6 +22,9 @@ type Binding struct {
 func (g *Group) Sweep(now time.Time) (renew []Binding) {
 	g.settle(now)
 	ended := g.at(now) - moment(g.affinity)
+	if now.Sub(g.hushed) <= g.affinity+unheard {
+		ended -= moment(unheard)
+	}
 	stale := g.at(now) - moment(g.affinity/4)
 	for a, c := range g.clients {
 		switch {

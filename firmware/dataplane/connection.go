@@ -85,9 +85,10 @@ func (c *connection) ours() bool {
 }
 
 // over tells whether both ends are done, or one has reset. Connections of the FTP
-// helper tell of each state.
+// helper tell of each state, and begin with the notes of another.
 func (c *connection) over() bool {
-	return c.labels&labelOver != 0 || c.state == tcpTimeWait || c.state == tcpClose
+	return c.labels&labelOver != 0 || c.state == tcpTimeWait || c.state == tcpClose ||
+		c.notes&hushed != 0 && c.labels&labelSaid == 0 && c.status&statusExpected == 0
 }
 
 // refused tells whether a RST was the answer to the first packet: conntrack then

@@ -96,7 +96,7 @@ func keepMark() rule {
 const (
 	labelUnanswered = 1 << 0 // the client repeats its first packet, or was told no
 	labelOver       = 1 << 1 // both ends have said that they are done, or one has reset
-	labelSaid       = 1 << 2 // it began unsaid, and the tracker has found it
+	labelSaid       = 1 << 2 // it began unsaid, and a look has found it
 )
 
 // label sets labels; there are 128.
@@ -114,10 +114,10 @@ func without(bits byte) rule {
 // event.
 const (
 	unsaid     = 1 << 28 // it has begun, and that was not told
-	routine    = 1 << 29 // with unsaid: its client was bound before; alone: it is over, and only that was told
+	hushed     = 1 << 29 // it is over, and neither was
 	clientDone = 1 << 30
 	nodeDone   = 1 << 31
-	notes      = unsaid | routine | clientDone | nodeDone
+	notes      = unsaid | hushed | clientDone | nodeDone
 )
 
 // loadNode loads the mark of a connection's node.
@@ -125,11 +125,8 @@ func loadNode(reg uint32) rule {
 	return sum(loadCt(expr.CtKeyMARK, reg), masked(reg, native(^uint32(notes)), native(0)))
 }
 
-func hasNote(bit uint32) rule { return notesAre(bit, bit) }
-
-// notesAre tells whether of the notes of mask those of bits are there, and no other.
-func notesAre(mask, bits uint32) rule {
-	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(mask), native(0)), equal(native(bits)))
+func hasNote(bit uint32) rule {
+	return sum(loadCt(expr.CtKeyMARK, regKey), masked(regKey, native(bit), native(0)), unequal(native(0)))
 }
 
 // note gives the notes of mask the values of bits.

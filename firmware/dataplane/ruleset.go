@@ -69,11 +69,15 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// only of connections that carried something to remember.
 		plainChain("over",
 			sum(loadNode(regKey), dispatch(s.windows)),
-			sum(hasNote(routine), status(statusExpected|statusSeenReply, statusSeenReply), without(labelSaid), carriedLess(much),
-				note(unsaid, 0), tell(0), verdict(expr.VerdictReturn)),
+			// Not even that it is over is told of what was short. One that a look finds just
+			// now is told of; as the two events may come in either order, there is a third
+			// when the kernel forgets it.
+			sum(hasNote(unsaid), status(statusExpected|statusSeenReply, statusSeenReply), carriedLess(much),
+				note(unsaid|hushed, hushed), tell(0)),
+			sum(hasNote(hushed), without(labelSaid), verdict(expr.VerdictReturn)),
+			sum(hasNote(hushed), tell(eventDestroy|eventLabel)),
 			label(labelOver),
-			sum(notesAre(unsaid|routine, unsaid), note(unsaid|routine, routine)),
-			sum(carriedLess(much), status(statusExpected, 0), tell(eventLabel))),
+			sum(carriedLess(much), status(statusExpected, 0), without(labelSaid), tell(eventLabel))),
 		// A node that refuses a client may be one whose service has died: until that is
 		// known the client shall not fail, but ask again, as TCP does after a second. A RST
 		// that refuses has the sequence number 0 (RFC 9293, 3.10.7.1).
@@ -118,7 +122,8 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		hook("from-virtual", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource,
 			sum(loadMeta(expr.MetaKeyMARK, regKey), through(s.sources),
 				&expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.table), RegAddrMin: regKey})),
-		hook("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter,
+		// Before a firewall of the machine, which may drop orphans without a word.
+		hook("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityRef(*nftables.ChainPriorityFilter-10),
 			sum(destination, in(s.vips), jump("virtual"))),
 		// The box forwards for its groups and is no router beside that: printers
 		// must not reach the management network through it. Nodes of transparent
@@ -161,7 +166,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		sum(noMark(), jump(newChain(g.VirtualAddress))),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(uint32(MaxMark)), native(0)), setCt(expr.CtKeyMARK)),
 		tell(eventNew | eventRelated | eventDestroy | eventLabel),
-		sum(above(toldPerSecond, toldAtOnce), jump("unsaid")),
+		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(newcomer), native(0)), equal(native(0)), jump("unsaid")),
 	}
 	// From here to the postrouting hook the packet mark says as whom the nodes
 	// see the client.

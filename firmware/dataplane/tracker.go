@@ -51,8 +51,8 @@ type Event struct {
 	// Refused is of a Closed event: the node answered the first packet with a RST.
 	// A client that takes its own first packet back by a RST looks the same.
 	Refused bool
-	// Unsaid says that the connection began some time ago and that it was not told then.
-	// Closed is told of such a one alone, unless it lasted.
+	// Unsaid is of an Opened event: the connection began some seconds ago, which was not
+	// told, and its client had been told of before.
 	Unsaid bool
 	// Ended is what is known of a connection once the kernel forgets it, some
 	// seconds after it closed; nil in every other event.
@@ -66,6 +66,8 @@ type Batch struct {
 	// Resync says: forget what you counted, Events are all open connections. It
 	// comes first, and whenever the kernel had more events than it could keep.
 	Resync bool
+	// Busy says that the kernel may not have told all: see toldPerSecond.
+	Busy bool
 }
 
 // Tracker reads connection events.
@@ -143,9 +145,9 @@ func (t *Tracker) Run(ctx context.Context, handle func(Batch)) error {
 			if events, err = t.resync(events[:0]); err != nil {
 				return fmt.Errorf("read all connections: %w", err)
 			}
-			handle(Batch{Events: events, Resync: true})
+			handle(Batch{Events: events, Resync: true, Busy: !t.looks.calm()})
 		} else if len(events) > 0 {
-			handle(Batch{Events: events})
+			handle(Batch{Events: events, Busy: !t.looks.calm()})
 		}
 		// Wait for the first event, let others gather, then read them all. While there
 		// are some nobody is asked whether more have come: it costs more than to look.
@@ -226,27 +228,21 @@ func appendEvents(events []Event, datagram []byte) []Event {
 		switch {
 		case kind == ctSubsystem|ctDelete:
 			ev := c.event(Closed)
-			ev.Unsaid = c.notes&(unsaid|routine) == unsaid && !ev.Related
 			if c.carried() {
 				ended := c.describe()
 				ev.Ended = &ended
 			}
 			events = append(events, ev)
 		case c.over():
-			ev := c.event(Closed)
-			ev.Unsaid = c.notes&(unsaid|routine) == routine && !ev.Related
-			events = append(events, ev)
+			events = append(events, c.event(Closed))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))
+		case c.complained():
+			events = append(events, c.event(Unanswered))
 		case c.labels&labelSaid != 0:
 			ev := c.event(Opened)
 			ev.Unsaid = true
 			events = append(events, ev)
-			if c.complained() {
-				events = append(events, c.event(Unanswered))
-			}
-		case c.complained():
-			events = append(events, c.event(Unanswered))
 		}
 	})
 	return events

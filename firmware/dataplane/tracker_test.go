@@ -28,12 +28,11 @@ func (c *counter) handle(b Batch) {
 		clear(c.open)
 	}
 	for _, e := range b.Events {
-		_, counted := c.open[e.ID]
-		if !counted && (e.Kind == Opened || e.Unsaid) {
-			c.open[e.ID], c.opened[e.ID], c.ever = e, true, append(c.ever, e)
-		}
-		if e.Kind == Closed {
+		switch _, counted := c.open[e.ID]; {
+		case e.Kind == Closed:
 			delete(c.open, e.ID)
+		case e.Kind == Opened && !counted:
+			c.open[e.ID], c.opened[e.ID], c.ever = e, true, append(c.ever, e)
 		}
 		if e.Kind != Opened && !e.Replied {
 			c.unserved[e.Port] = append(c.unserved[e.Port], e)

@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// To tell of a connection costs as much as to forward its packets twice over, so a busy
-// box does not tell of each at once:
+// To tell of a connection costs a tenth of what it costs, so a busy box does not tell of
+// each of a client that it knows:
 //
-//   - Up to toldPerSecond each connection is told of when it begins and when it is over.
-//   - Above that the beginning is unsaid. A connection that lasts is found by a look at
-//     the kernel's table, after 1 to 5 s, and is told of like any other from then on.
-//     What is shorter than that is told of once it is over.
-//   - Routine connections are not told of even then: those of a client that was bound
-//     before, and told of within heardFor, that a node answered and that carried little.
-//     A client that begins more than toldPerSecond by itself has none.
+//   - Up to toldPerSecond each is told of when it begins and when it is over. So is each
+//     that binds a client, or moves it.
+//   - Above that the beginning is unsaid, but for one of each client in heardFor. What
+//     lasts is found by a look at the kernel's table, within 5 s, and is told of like any
+//     other from then on. What is over before that is told of only if no node answered, or
+//     if it carried much.
+//   - A client that begins more than toldPerSecond by itself is told of in full.
 //
-// So the connections that are open are known, some seconds late, and so is
-// whoever is bound, moved, refused or not answered.
+// So who is where is known at once, as is whom a node does not serve; which connections
+// are open is known a little later.
 const (
 	toldPerSecond = 200
 	toldAtOnce    = 400
@@ -38,14 +38,13 @@ const (
 // newcomer is noted in the mark of a first packet whose client was bound just now.
 const newcomer = 1 << 28
 
-// unsaidRules are for a first packet above the rate.
+// unsaidRules are for first packets of clients that were bound before.
 func (f family) unsaidRules(s sets) []rule {
-	known := sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(newcomer), native(0)), equal(native(0)))
 	return []rule{
-		sum(known, f.packetClient(), notIn(s.heard), goTo("heard")),
-		sum(known, hear(f, s), verdict(expr.VerdictReturn)),
+		sum(below(toldPerSecond, toldAtOnce), verdict(expr.VerdictReturn)),
+		sum(f.packetClient(), notIn(s.heard), goTo("heard")),
+		sum(hear(f, s), verdict(expr.VerdictReturn)),
 		note(unsaid, unsaid),
-		sum(known, note(routine, routine)),
 		tell(eventRelated | eventDestroy | eventLabel),
 	}
 }
@@ -106,16 +105,20 @@ func (l *looks) patience(now time.Time) time.Duration {
 	return max(0, l.next.Sub(now))
 }
 
+// young tells whether a connection of that age has not lasted yet. Ages are those of the
+// wall clock, which may have been set back.
+func young(age time.Duration) bool { return age >= 0 && age < lookEvery/2 }
+
 // look has the kernel tell of connections that last. That it does is an event like that
-// of a beginning: one that is over meanwhile is not told of, or is told of as over.
+// of a beginning; one that is over meanwhile is not told of.
 func (t *Tracker) look() error {
-	now, young := time.Now(), 0
+	now, fresh := time.Now(), 0
 	t.names = t.names[:0]
 	err := t.dumps.dump(filter{unsaid, unsaid}, func(c *connection) {
 		switch {
 		case !c.ours() || c.over() || len(t.names) == mostFound:
-		case now.Sub(c.began) < lookEvery/2:
-			young++
+		case young(now.Sub(c.began)):
+			fresh++
 		default:
 			t.names = appendName(t.names, c.rawOriginal)
 		}
@@ -124,7 +127,7 @@ func (t *Tracker) look() error {
 		return err
 	}
 	said := append([]byte{labelSaid}, make([]byte, 15)...)
-	change := markAttributes(nil, filter{0, unsaid | routine})
+	change := markAttributes(nil, filter{0, unsaid})
 	change = attribute(attribute(change, ctaLabels, said), ctaLabelsMask, said)
 	err = t.dumps.change(ctNew, t.names,
 		func(body []byte, _ int) []byte { return append(body, change...) },
@@ -132,7 +135,7 @@ func (t *Tracker) look() error {
 	if err != nil {
 		return fmt.Errorf("tell of connections: %w", err)
 	}
-	t.looks.found(time.Now(), len(t.names), young)
+	t.looks.found(time.Now(), len(t.names), fresh)
 	return nil
 }
 
@@ -147,10 +150,10 @@ func appendName(names [][]byte, name []byte) [][]byte {
 	return names
 }
 
-// begun is the number of beginnings among events.
+// begun is the number of beginnings among events that were told when they came.
 func begun(events []Event) (n int) {
 	for _, ev := range events {
-		if ev.Kind == Opened {
+		if ev.Kind == Opened && !ev.Unsaid {
 			n++
 		}
 	}

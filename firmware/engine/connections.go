@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"spoolgate/firmware/balance"
@@ -15,6 +14,11 @@ import (
 func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 	now := e.opts.Now()
 	e.dirty = true
+	if b.Busy {
+		for _, g := range e.groups {
+			g.policy.Hush(now)
+		}
+	}
 	if b.Resync {
 		e.resync(b)
 		return true
@@ -28,12 +32,10 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 			e.complaint(ev, now)
 		}
 		_, counted := e.open[ev.ID]
-		if !counted && g != nil && (ev.Kind == dataplane.Opened || ev.Unsaid) {
-			// What is told at its end is dealt long since: of so many the plan need not know each.
-			dealt = e.opened(g, ev, now) && !ev.Unsaid || dealt
-			counted = true
-		}
-		if counted && ev.Kind == dataplane.Closed {
+		switch {
+		case ev.Kind == dataplane.Opened && !counted && g != nil:
+			dealt = e.opened(g, ev, now) || dealt
+		case ev.Kind == dataplane.Closed && counted:
 			e.closed(g, ev, now)
 		}
 	}
@@ -44,15 +46,19 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 func (e *Engine) opened(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
 	id := balance.NodeID(ev.Mark)
 	e.open[ev.ID] = now.Sub(e.startedAt)
-	dealt = g.see(ev, now)
-	// What comes late of a node that does not serve any more binds nobody to it.
-	follows := ev.Related || ev.Unsaid && !slices.Contains(g.policy.Up(), id)
-	if m, moved := g.policy.Opened(ev.Client, id, follows, now); moved {
-		dealt = true
-		k := moveKey{g, m.From, m.To, m.Cause}
-		e.moves[k] = append(e.moves[k], m.Client)
-		e.movedBy(g, m.Client, m.From, m.To, m.Cause)
-		g.seen.Moved(m.Cause != balance.Unexplained)
+	if ev.Unsaid {
+		// It may be older than a move of its client, and binds nobody.
+		g.seen.Opened(&g.Group, sighted(ev))
+		g.policy.Recount(ev.Client, id)
+	} else {
+		dealt = g.see(ev, now)
+		if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
+			dealt = true
+			k := moveKey{g, m.From, m.To, m.Cause}
+			e.moves[k] = append(e.moves[k], m.Client)
+			e.movedBy(g, m.Client, m.From, m.To, m.Cause)
+			g.seen.Moved(m.Cause != balance.Unexplained)
+		}
 	}
 	if m := e.members[id]; m != nil {
 		e.learnOpened(m, ev, now)

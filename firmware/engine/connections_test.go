@@ -47,53 +47,47 @@ func TestOnlyWhatThePlanDealtCallsForAnotherAtOnce(t *testing.T) {
 	}
 }
 
-// A busy box tells of many connections only when they are over; of those that lasted it
-// has told before.
-func TestWhatIsToldAtItsEndIsCountedOnce(t *testing.T) {
-	for _, lasted := range []bool{false, true} {
+// A busy box tells late of connections that last: of an MFD that it knows, and that a
+// person may have moved since.
+func TestWhatIsToldLateMovesNobodyBack(t *testing.T) {
+	for _, moved := range []bool{false, true} {
 		b := newBox(t, twoNodes)
 		b.round(api.Open)
-		m := b.member("198.18.0.11")
-		ev := dataplane.Event{Kind: dataplane.Opened, ID: 1, Replied: true, Established: true, VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(m.id)}
-		take := func() (dealt bool) { return b.connections(dataplane.Batch{Events: []dataplane.Event{ev}}) }
-		if lasted {
-			take()
-			if c, bound := m.group.policy.Lookup(mfd, b.at); !bound || c.Open != 1 {
-				t.Errorf("one that lasts is %+v", c)
+		a, other := b.member("198.18.0.11"), b.member("198.18.0.12")
+		b.shut(b.open(mfd, "198.18.0.11"), mfd, "198.18.0.11")
+		is := a
+		if moved {
+			is = other
+			if _, err := b.move(b.groups[0], mfd, other); err != nil {
+				t.Fatal(err)
 			}
 		}
-		ev.Kind, ev.Unsaid = dataplane.Closed, true
-		if take() {
-			t.Error("each of many that are over calls for a plan")
+		take := func(kind dataplane.EventKind) (dealt bool) {
+			return b.connections(dataplane.Batch{Events: []dataplane.Event{{Kind: kind, ID: 1000, Unsaid: kind == dataplane.Opened, Replied: true,
+				VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(a.id)}}})
 		}
-		ev.Unsaid, ev.Ended = false, &dataplane.Connection{}
-		take() // the kernel forgets it
-		c, bound := m.group.policy.Lookup(mfd, b.at)
-		if dealt := m.group.policy.Nodes()[0].Dealt; !bound || c.Open != 0 || c.Node != m.id || dealt != 1 {
-			t.Errorf("lasted %v: %+v, bound %v, of %d first contacts", lasted, c, bound, dealt)
+		for _, step := range []struct {
+			kind         dataplane.EventKind
+			onNode, open int
+		}{{dataplane.Opened, 1, 1}, {dataplane.Closed, 0, 0}} {
+			if take(step.kind) {
+				t.Error("it calls for another plan")
+			}
+			if moved {
+				step.open = 0 // on the node that it is bound to
+			}
+			c, bound := a.group.policy.Lookup(mfd, b.at)
+			if n := a.group.policy.Nodes()[0]; !bound || c.Node != is.id || c.Open != step.open || n.Open != step.onNode || n.Dealt != 1 {
+				t.Errorf("moved %v: the MFD is %+v, the node %+v", moved, c, n)
+			}
 		}
-	}
-}
-
-func TestWhatComesLateOfADeadNodeMovesNobodyBack(t *testing.T) {
-	b := newBox(t, twoNodes)
-	b.round(api.Open)
-	b.open(mfd, "198.18.0.11")
-	for range 3 {
-		b.round(api.Refused, "198.18.0.11")
-	}
-	b.open(mfd, "198.18.0.12")
-	dead, alive := b.member("198.18.0.11"), b.member("198.18.0.12")
-	for _, kind := range []dataplane.EventKind{dataplane.Opened, dataplane.Closed} {
-		b.connections(dataplane.Batch{Events: []dataplane.Event{{Kind: kind, ID: 1000, Unsaid: true, Replied: true,
-			VirtualAddress: vip, Client: mfd, Mark: dataplane.Mark(dead.id)}}})
-	}
-	if c, bound := alive.group.policy.Lookup(mfd, b.at); !bound || c.Node != alive.id || c.Open != 1 {
-		t.Errorf("the MFD is %+v", c)
-	}
-	b.pass(time.Second)
-	if moved := b.told(event.ClientMoved); len(moved) != 1 {
-		t.Errorf("moves: %q", moved)
+		b.pass(time.Second)
+		if moves := b.told(event.ClientMoved); len(moves) != 0 && !moved {
+			t.Errorf("moves: %q", moves)
+		}
+		if faults := b.told(event.ClientFault); len(faults) != 0 {
+			t.Errorf("faults: %q", faults)
+		}
 	}
 }
 
