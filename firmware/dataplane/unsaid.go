@@ -117,7 +117,7 @@ func (t *Tracker) look() error {
 	err := t.dumps.dump(filter{unsaid, unsaid}, func(c *connection) {
 		switch {
 		case !c.ours() || c.over() || len(t.names) == mostFound:
-		case young(now.Sub(c.began)):
+		case !c.answered() || young(now.Sub(c.began)):
 			fresh++
 		default:
 			t.names = appendName(t.names, c.rawOriginal)

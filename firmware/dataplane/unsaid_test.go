@@ -144,6 +144,56 @@ func TestABusyBoxTellsOfNewClientsAndOfThoseWhoAreNotServed(t *testing.T) {
 	}
 }
 
+// Who is answered only when it asks again is one that lasts, and one complaint.
+func TestABusyBoxTellsOfWhatIsAnsweredLate(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	s.visit(printer(100), 5012).Close()
+	c := s.track(0)
+	stop := s.busy()
+	defer stop()
+	s.visit(printer(100), 5012).Close() // told of, for a minute
+	for _, n := range s.nodes {
+		_, err := n.Output("nft", "table ip deaf { chain in { type filter hook input priority 0; tcp dport 5011 drop; }; }")
+		s.must(err)
+	}
+	const calls = 20
+	answered := make(chan *visit, calls)
+	for range calls {
+		go func() {
+			v, err := s.dial(printer(100), vip, 5011)
+			if err != nil {
+				t.Error(err)
+			}
+			answered <- v
+		}()
+	}
+	complaints := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.unserved[5011])
+	}
+	if !within(5*time.Second, func() bool { return complaints() == calls }) {
+		t.Errorf("of %d clients that ask again %d were told", calls, complaints())
+	}
+	for _, n := range s.nodes {
+		_, err := n.Output("nft", "delete table ip deaf")
+		s.must(err)
+	}
+	for range calls {
+		if v := <-answered; v != nil {
+			defer v.Close()
+		}
+	}
+	if !within(10*time.Second, func() bool { return c.openAt(5011) == calls }) {
+		t.Errorf("%d of %d connections that last were told", c.openAt(5011), calls)
+	}
+	if complaints() != calls {
+		t.Errorf("%d clients that asked again were told %d times", calls, complaints())
+	}
+}
+
 // Whoever calls is told of at least once a minute, so that nobody is taken for gone.
 func TestABusyBoxTellsOfEachClientNowAndThen(t *testing.T) {
 	s := newSite(t)
