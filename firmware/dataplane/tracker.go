@@ -145,9 +145,9 @@ func (t *Tracker) Run(ctx context.Context, handle func(Batch)) error {
 			if events, err = t.resync(events[:0]); err != nil {
 				return fmt.Errorf("read all connections: %w", err)
 			}
-			handle(Batch{Events: events, Resync: true, Busy: !t.looks.calm()})
+			handle(Batch{Events: events, Resync: true, Busy: t.looks.busy()})
 		} else if len(events) > 0 {
-			handle(Batch{Events: events, Busy: !t.looks.calm()})
+			handle(Batch{Events: events, Busy: t.looks.busy()})
 		}
 		// Wait for the first event, let others gather, then read them all. While there
 		// are some nobody is asked whether more have come: it costs more than to look.

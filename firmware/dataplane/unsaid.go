@@ -84,13 +84,16 @@ func (l *looks) due(now time.Time, told int) bool {
 
 func (l *looks) calm() bool { return l.done && l.told < many && l.before < many }
 
+// busy tells whether the kernel may not have told all. Before the first look nobody knows.
+func (l *looks) busy() bool { return l.every > 0 && !l.calm() }
+
 // found takes what a look found: connections that last, and those that have just begun.
 func (l *looks) found(now time.Time, lasting, young int) {
 	l.done = lasting+young == 0
 	l.every = min(2*max(l.every, lookEvery/2), lookSeldom)
 	switch {
 	case lasting >= mostFound:
-		l.every = 0
+		l.every = interval
 	case lasting > 0:
 		l.every = lookEvery
 	}

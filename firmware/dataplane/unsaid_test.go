@@ -12,6 +12,9 @@ import (
 func TestALookIsDueWhileBeginningsMayBeUnsaid(t *testing.T) {
 	var l looks
 	at := time.Unix(1000, 0)
+	if l.busy() {
+		t.Error("busy before anybody has looked")
+	}
 	for _, step := range []struct {
 		what           string
 		after          time.Duration
@@ -34,7 +37,7 @@ func TestALookIsDueWhileBeginningsMayBeUnsaid(t *testing.T) {
 		{what: "up to a bound", after: lookEvery, told: many, due: true, young: 5},
 		{what: "which stays", after: lookSeldom, told: many, due: true, lasting: 1},
 		{what: "one that lasts makes it soon again", after: lookEvery, told: many, due: true, lasting: mostFound},
-		{what: "and more than are taken at once at once", due: true},
+		{what: "and more than are taken at once at once", after: interval, due: true},
 	} {
 		at = at.Add(step.after)
 		due := l.due(at, step.told)
@@ -43,6 +46,9 @@ func TestALookIsDueWhileBeginningsMayBeUnsaid(t *testing.T) {
 		}
 		if due {
 			l.found(at, step.lasting, step.young)
+		}
+		if l.busy() == l.calm() {
+			t.Errorf("%s: busy %v", step.what, l.busy())
 		}
 		if patience := l.patience(at); patience >= 0 == l.calm() {
 			t.Errorf("%s: a wait for events ends after %v", step.what, patience)
