@@ -116,9 +116,10 @@ func (n *node) set(s api.Service, reason string, now time.Time) {
 }
 
 // Emptied takes drained nodes out of service that nobody is left on, or, when clients
-// move, nobody is connected to, and returns them. A drain is a second old before that, on a busy box some
-// more: connections that the kernel dealt just before it are told just after it, and out of
-// service is not where the clients of a gentle drain are to find their node.
+// move, nobody is connected to, and returns them. A drain is a second old before that, on
+// a busy box some more: connections that the kernel dealt just before it are told just
+// after it, and out of service is not where the clients of a gentle drain are to find
+// their node.
 func (g *Group) Emptied(now time.Time) (done []NodeID) {
 	wait := windowSlack
 	if now.Sub(g.hushed) < late {

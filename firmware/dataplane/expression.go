@@ -99,15 +99,17 @@ const (
 	labelSaid       = 1 << 2 // it began unsaid, and a look has found it
 )
 
-// label sets labels; there are 128.
+// labels are these of the 128 that there are.
+func labels(bits byte) []byte { return append([]byte{bits}, make([]byte, 15)...) }
+
+// label sets labels.
 func label(bits byte) rule {
-	return sum(&expr.Immediate{Register: regKey, Data: append([]byte{bits}, make([]byte, 15)...)}, setCt(expr.CtKeyLABELS))
+	return sum(&expr.Immediate{Register: regKey, Data: labels(bits)}, setCt(expr.CtKeyLABELS))
 }
 
 // without tells whether a connection has none of the labels.
 func without(bits byte) rule {
-	none := make([]byte, 16)
-	return sum(loadCt(expr.CtKeyLABELS, regKey), masked(regKey, append([]byte{bits}, none[1:]...), none), equal(none))
+	return sum(loadCt(expr.CtKeyLABELS, regKey), masked(regKey, labels(bits), labels(0)), equal(labels(0)))
 }
 
 // Notes on a connection, in the highest bits of its mark: a change of the mark is no

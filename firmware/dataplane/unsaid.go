@@ -129,9 +129,9 @@ func (t *Tracker) look() error {
 	if err != nil {
 		return err
 	}
-	said := append([]byte{labelSaid}, make([]byte, 15)...)
 	change := markAttributes(nil, filter{0, unsaid})
-	change = attribute(attribute(change, ctaLabels, said), ctaLabelsMask, said)
+	change = attribute(change, ctaLabels, labels(labelSaid))
+	change = attribute(change, ctaLabelsMask, labels(labelSaid))
 	err = t.dumps.change(ctNew, t.names,
 		func(body []byte, _ int) []byte { return append(body, change...) },
 		func(error) error { return nil }) // most likely it is gone

@@ -63,7 +63,7 @@ const workers = 8
 func (s *site) busy() (stop func()) {
 	s.t.Helper()
 	stop = s.working(workers)
-	if !within(20*time.Second, func() bool { return s.unsaidNow() }) {
+	if !within(20*time.Second, s.unsaidNow) {
 		s.t.Fatalf("every connection is told, at more than %d a second", toldPerSecond)
 	}
 	return stop
@@ -74,6 +74,15 @@ func (s *site) unsaidNow() (some bool) {
 	s.t.Helper()
 	s.must(s.table.conntrack.dump(filter{unsaid, unsaid}, func(c *connection) { some = some || c.ours() }))
 	return some
+}
+
+// hold opens connections of one printer to port 5011, which last.
+func (s *site) hold(n int) (open []*visit) {
+	s.t.Helper()
+	for range n {
+		open = append(open, s.visit(printer(100), 5011))
+	}
+	return open
 }
 
 func TestABusyBoxTellsOfWhatLasts(t *testing.T) {
@@ -268,9 +277,7 @@ func TestWhatBeganUnsaidIsFoundByTheNextTracker(t *testing.T) {
 	s.serve(group(3))
 	s.visit(printer(100), 5012).Close()
 	stop := s.busy()
-	for range 30 {
-		s.visit(printer(100), 5011)
-	}
+	s.hold(30)
 	c := s.track(0)
 	if !within(10*time.Second, func() bool { return c.openAt(5011) == 30 }) {
 		t.Errorf("%d of 30 connections were told to who listens later", c.openAt(5011))
@@ -287,10 +294,7 @@ func TestWhatIsOverUnsaidIsNotOpenForTheNextTracker(t *testing.T) {
 	s.serve(group(3))
 	s.visit(printer(100), 5012).Close()
 	stop := s.busy()
-	var all []*visit
-	for range 30 {
-		all = append(all, s.visit(printer(100), 5011))
-	}
+	all := s.hold(30)
 	_, err := s.printers.Output("nft", "table ip lost { chain out { type filter hook output priority 0; tcp dport 5011 tcp flags & (fin | syn | rst | psh | ack) == ack drop; }; }")
 	s.must(err)
 	for _, v := range all {
@@ -333,10 +337,7 @@ func TestANoteThatComesBackHidesNoEnd(t *testing.T) {
 	c := s.track(0)
 	s.visit(printer(100), 5012).Close()
 	stop := s.busy()
-	var lasting []*visit
-	for range 20 {
-		lasting = append(lasting, s.visit(printer(100), 5011))
-	}
+	lasting := s.hold(20)
 	if !within(10*time.Second, func() bool { return c.openAt(5011) == len(lasting) }) {
 		t.Fatal("connections that last were not told")
 	}
