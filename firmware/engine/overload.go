@@ -79,18 +79,33 @@ func (e *Engine) tickLoad(now time.Time) {
 		e.limit(now)
 	}
 	e.tellOverload(findings)
-	pressure, err := e.opts.Kernel.Pressure()
+	reading, err := e.reading()
 	if err != nil {
 		e.opts.Log.Warn("how near the kernel is to its bounds is unknown", "err", err)
 		return
 	}
-	e.load.room = api.Room{Connections: pressure.Connections, MostConnections: pressure.MostConnections, Bindings: e.bindings(), MostBindings: dataplane.MaxBindings}
+	e.load.room = api.Room{Connections: reading.Connections, MostConnections: reading.MostConnections, Bindings: reading.Bindings, MostBindings: reading.MostBindings}
 	e.makeRoom(now)
-	r := e.load.room
-	e.tellOverload(e.load.book.Read(now, overload.Reading{
-		Connections: r.Connections, MostConnections: r.MostConnections, Bindings: r.Bindings, MostBindings: r.MostBindings,
-		Dropped: pressure.Dropped, HeldBack: pressure.HeldBack, NoRoom: pressure.NoRoom, Newcomers: e.config.Newcomers,
-	}))
+	reading.Bindings = e.load.room.Bindings
+	e.tellOverload(e.load.book.Read(now, reading))
+}
+
+// reading is how near the box is to its bounds.
+func (e *Engine) reading() (overload.Reading, error) {
+	p, err := e.opts.Kernel.Pressure()
+	return overload.Reading{
+		Connections: p.Connections, MostConnections: p.MostConnections, Bindings: e.bindings(), MostBindings: dataplane.MaxBindings,
+		Dropped: p.Dropped, HeldBack: p.HeldBack, NoRoom: p.NoRoom, Newcomers: e.config.Newcomers,
+	}, err
+}
+
+// beginLoad has all that is turned away from now on be news: the first second of a box
+// is that in which everybody calls.
+func (e *Engine) beginLoad() {
+	// Who can't be asked now is asked each second, and told of if it can't be then.
+	if r, err := e.reading(); err == nil {
+		e.load.book.Begin(r)
+	}
 }
 
 // resumeLoad takes over what was before this start, once connections are counted: who

@@ -104,6 +104,22 @@ func TestWhatTheKernelTurnsAwayIsToldAndShown(t *testing.T) {
 	b.wantTold(event.BoxConnections, "alert: ", "notice: ")
 }
 
+// The first look is a second after the start, and everybody calls in that second.
+func TestWhatIsTurnedAwayInTheFirstSecondIsNews(t *testing.T) {
+	const told = "warning: more unknown addresses call than the 500 a second that the box lets in: "
+	b := newBox(t, twoNodes)
+	b.kernel.pressure.HeldBack = 44
+	b.pass(time.Second)
+	b.wantTold(event.BoxNewcomers, told+"44 first packets")
+	b.pass(time.Minute)
+	b.restart() // what was before it is not
+	b.pass(time.Second)
+	b.wantTold(event.BoxNewcomers)
+	b.kernel.pressure.HeldBack++
+	b.pass(time.Second)
+	b.wantTold(event.BoxNewcomers, told+"1 first packet")
+}
+
 // The event of the end of a connection says whether its client was ever there.
 func TestAddressesThatNeverFollowedUpMakeRoomForMFDs(t *testing.T) {
 	b := newBox(t, twoNodes)

@@ -59,6 +59,7 @@ func (e *Engine) start(before past) error {
 		e.judge(m)
 	}
 	e.endUnwatched()
+	e.beginLoad()
 	if err := e.opts.Kernel.Apply(e.layout()); err != nil {
 		return err
 	}

@@ -7,10 +7,14 @@ import (
 	"spoolgate/firmware/event"
 )
 
+// Begin takes how the box is before this program does anything: what was turned away
+// until then is no news. Without it the first Read begins.
+func (b *Book) Begin(r Reading) { b.before, b.read = r, true }
+
 // Read takes how the box is. Call it about once a second.
 func (b *Book) Read(now time.Time, r Reading) (changes []Finding) {
 	if !b.read {
-		b.before, b.read = r, true // what was before this program is no news
+		b.Begin(r)
 	}
 	heldBack, noRoom, dropped := more(r.HeldBack, b.before.HeldBack), more(r.NoRoom, b.before.NoRoom), more(r.Dropped, b.before.Dropped)
 	b.before = r
