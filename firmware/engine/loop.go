@@ -158,10 +158,10 @@ func (e *Engine) tick() {
 		}
 	}
 	e.tellDoubt(now)
-	if e.doubt.Certain || e.doubt.Deaf {
-		// Nothing leaves the box or nobody hears it, so it costs nothing to look
-		// every second whether the cable, the address or the switch is there.
-		for _, m := range e.members {
+	for _, m := range e.members {
+		// Nothing leaves the box or nobody hears it, so it costs nothing to look every
+		// second whether the cable, the address or the switch is there.
+		if e.doubt.Certain || e.doubt.Deaf || m.machine.Unsent() {
 			e.probeNow(m)
 		}
 	}

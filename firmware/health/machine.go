@@ -6,6 +6,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"spoolgate/firmware/api"
@@ -51,10 +52,11 @@ type Status struct {
 //	          ports answer them: Up. One fails, or the node did not serve when it
 //	          was last told of (Recall): it has lost that right, and comes to Down
 //	          by the misses or to Starting when all ports answer.
-//	          Probes that could not leave the box decide nothing, and neither do
-//	          those of an absent node while the box hears nobody: a server's machine
-//	          answers for its address long before its services do, so that one whose
-//	          services answer at once was there before the switch let the box in.
+//	          Probes that could not leave the box decide nothing, and neither does
+//	          silence within an interval of one, nor that of an absent node while the
+//	          box hears nobody: a server's machine answers for its address long before
+//	          its services do, so that one whose services answer at once was there
+//	          before the switch let the box in.
 //	Starting  all ports answered, the up-delay runs. A failure stops it; it starts
 //	          anew when all ports answer again. Down after the misses. For a node that
 //	          goes Down over and over the delay is longer each time, while another
@@ -78,6 +80,7 @@ type Machine struct {
 	since   time.Time
 	why     string    // of Up: how it came to be
 	first   bool      // the first-probe rule still holds
+	unsent  time.Time // the last probe that could not leave the box
 	flaps   flaps     // see flap.go
 	answers time.Time // all ports answer since; zero when they do not
 	hold    Verdict
@@ -142,13 +145,30 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	if m.gap(at, now) {
 		m.answers = time.Time{}
 	}
-	blind := ownTrouble(p.Outcome) && (m.health == api.Unknown || p.Outcome == api.Failed) ||
-		p.Outcome == api.Absent && m.hold.Deaf && m.health == api.Unknown
+	if ownTrouble(p.Outcome) {
+		m.unsent = now
+	}
+	blind := m.blind(now, p.Outcome)
 	at.observe(now, p, !blind)
 	if p.Outcome != api.Open && !blind {
 		m.first = false
 	}
 	return m.step(now)
+}
+
+// blind reports whether the outcome tells of the box rather than of the node.
+func (m *Machine) blind(now time.Time, o api.Outcome) bool {
+	if m.health != api.Unknown {
+		return o == api.Failed
+	}
+	early := !m.unsent.IsZero() && now.Sub(m.unsent) < m.rule.Interval
+	return ownTrouble(o) || o == api.Absent && m.hold.Deaf || quiet(o) && early
+}
+
+// Unsent reports whether nothing is known of the node yet because probes could not leave
+// the box: the next ones cost nobody anything.
+func (m *Machine) Unsent() bool {
+	return m.health == api.Unknown && slices.ContainsFunc(m.ports, func(p *port) bool { return ownTrouble(p.probe().Outcome) })
 }
 
 // Tick lets time alone work: a Starting node comes Up, a hold runs out. Call it

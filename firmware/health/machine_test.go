@@ -95,6 +95,32 @@ func TestBoxWithoutNetworkAtBootLearnsNothingFromIt(t *testing.T) {
 		round(api.Open, api.Open, api.Up)
 }
 
+// The first probes leave while the box gets its address: some can't, and what the others
+// asked is lost. One interval later silence counts.
+func TestSilenceWhileTheBoxGetsItsAddressDecidesNothing(t *testing.T) {
+	for _, silence := range []api.Outcome{api.TimedOut, api.Absent, api.Unreachable} {
+		start(t).round(api.NoRoute, silence, api.Unknown).round(api.Open, api.Open, api.Up)
+		start(t).round(silence, api.NoRoute, api.Unknown).round(api.Open, api.Open, api.Starting)
+		start(t).round(api.NoRoute, api.Refused, api.Unknown).round(api.Open, api.Open, api.Starting)
+		start(t).round(api.NoRoute, silence, api.Unknown).round(api.Open, silence, api.Unknown).round(api.Open, api.Open, api.Starting)
+		start(t).round(api.Open, api.Open, api.Up).round(api.NoRoute, silence, api.Checking).round(api.Open, silence, api.Checking).round(api.Open, silence, api.Down)
+	}
+}
+
+func TestMachineTellsWhetherItsProbesCouldNotLeave(t *testing.T) {
+	w := start(t)
+	for _, c := range []struct {
+		ts   api.Outcome
+		want bool
+	}{{api.NoRoute, true}, {api.Failed, true}, {api.TimedOut, false}, {api.NoRoute, true}, {api.Open, false}, {api.NoRoute, false}} {
+		w.m.Observe(w.now, 5555, probe(api.Open))
+		w.m.Observe(w.now, 5022, probe(c.ts))
+		if got := w.m.Unsent(); got != c.want {
+			t.Errorf("%s, %s: %v", c.ts, w.m.Status().Health, got)
+		}
+	}
+}
+
 func TestThirdMissInARowMakesDown(t *testing.T) {
 	start(t).round(api.Open, api.Open, api.Up).
 		round(api.Open, api.Refused, api.Checking).reason("port 5022 refused the connection: miss 1 of 3").

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -218,6 +219,27 @@ func TestRebootedBoxNeverUsesADownNodeAndOthersAtOnce(t *testing.T) {
 			t.Errorf("a printer was sent to the node that is down: %s to %s", s.from, s.to)
 		}
 	}
+}
+
+// A node that the box has no way to, as while the box gets its addresses, is probed as
+// soon as it has one, and not a round later.
+func TestNodeIsProbedAsSoonAsTheBoxHasAWayToIt(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 2}, slowly...)
+	p.must(p.box.Configure(p.Config(append(slowly, fmt.Sprintf("node = [{ address = %q }]", p.NodeAddress(0)))...)))
+	p.must(p.box.Reload())
+	p.await("one node", func(s api.Snapshot) bool { return len(s.Groups[0].Nodes) == 1 })
+	_, err := p.box.Namespace.Output("ip", "route", "add", "unreachable", p.NodeAddress(1).String())
+	p.must(err)
+	p.must(p.box.Configure(p.Config(slowly...)))
+	p.must(p.box.Reload())
+	p.await("no way to the node", func(s api.Snapshot) bool {
+		nodes := s.Groups[0].Nodes
+		return len(nodes) == 2 && len(nodes[1].Ports) > 0 && nodes[1].Ports[0].Outcome == api.NoRoute
+	})
+	_, err = p.box.Namespace.Output("ip", "route", "del", "unreachable", p.NodeAddress(1).String())
+	p.must(err)
+	p.awaitHealth(1, api.Starting)
 }
 
 // B10 behind a switch with a spanning tree, which forwards what the box sends only
