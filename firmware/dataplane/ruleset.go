@@ -129,7 +129,9 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// must not reach the management network through it. Nodes of transparent
 		// groups have it as their gateway, for whatever else they do.
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
-			sum(isTCP(), flags(tcpSYN|tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), jump("edges")),
+			sum(isTCP(), flags(tcpSYN|tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), goTo("edges")),
+			// All that follows is for few: most packets of connections end here.
+			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), loadTCP(0, 2, regKey), notIn(s.ftp), verdict(expr.VerdictAccept)),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
 			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTCP(0, 2, regKey), in(s.ftp), show()),
@@ -155,8 +157,7 @@ const localPorts = "local-ports"
 func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rule {
 	rules := []rule{
 		sum(f.packetClient(), in(s.limited), tally(countOverLimit), reset()),
-		clearMark(),
-		sum(f.packetClient(), through(s.clients), setMark()),
+		sum(clearMark(), f.packetClient(), through(s.clients), setMark()),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), unequal(native(0)), loadMeta(expr.MetaKeyMARK, regKey), notIn(s.up), jump("left")),
 		// Read back: update does not overwrite, so whoever came first decides.
 		// Without it 3 to 8 of 240 clients that opened 17 ports at once were split.
@@ -188,18 +189,13 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 // client is not bound back by the end of its old connection: only where the binding is
 // still the connection's node.
 func (f family) windowRules(s sets, g Group) []rule {
-	vip := &expr.Immediate{Register: regKey, Data: g.VirtualAddress.AsSlice()}
-	ofClient := sum(direction(0), vip, f.load(f.source, regSecond))
-	ofNode := sum(direction(1), vip, f.load(f.destination, regSecond))
-	renew := sum(loadNode(regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity))
-	return []rule{
-		clearMark(),
-		sum(ofClient, through(s.clients), setMark()),
-		sum(ofNode, through(s.clients), setMark()),
-		sum(loadMeta(expr.MetaKeyMARK, regKey), loadNode(regSecond), notIn(s.same), verdict(expr.VerdictReturn)),
-		sum(ofClient, renew),
-		sum(ofNode, renew),
+	renew := func(d byte, client uint32) rule {
+		key := sum(&expr.Immediate{Register: regKey, Data: g.VirtualAddress.AsSlice()}, f.load(client, regSecond))
+		return sum(direction(d), key, through(s.clients), setMark(),
+			loadMeta(expr.MetaKeyMARK, regKey), loadNode(regSecond), in(s.same),
+			key, loadNode(regData), write(unix.NFT_DYNSET_OP_UPDATE, s.clients, g.Affinity))
 	}
+	return []rule{renew(0, f.source), renew(1, f.destination)}
 }
 
 // passedPorts are the merged ranges of all ports that follow the binding.
