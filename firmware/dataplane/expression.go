@@ -53,7 +53,9 @@ func (f family) load(offset uint32, reg uint32) expr.Any {
 	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: f.addrLen}
 }
 
-func loadTCP(offset, length, reg uint32) expr.Any {
+func loadTCP(offset, length, reg uint32) expr.Any { return loadTransport(offset, length, reg) }
+
+func loadTransport(offset, length, reg uint32) expr.Any {
 	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: length}
 }
 

@@ -15,16 +15,18 @@ type family struct {
 	addrLen     uint32
 	source      uint32 // offset of the source address in the network header
 	destination uint32
+	header      uint32 // length of a network header without options
 	icmp        byte
-	unreachable uint8 // code of "port unreachable"
-	prohibited  uint8 // code of "administratively prohibited"
+	icmpHead    uint32 // length of what an ICMP error says before the packet that it is about
+	unreachable uint8  // code of "port unreachable"
+	prohibited  uint8  // code of "administratively prohibited"
 }
 
 func ipv4() family {
 	return family{
 		table: nftables.TableFamilyIPv4, l3: unix.NFPROTO_IPV4,
-		addr: nftables.TypeIPAddr, addrLen: 4, source: 12, destination: 16,
-		icmp: unix.IPPROTO_ICMP, unreachable: 3, prohibited: 13,
+		addr: nftables.TypeIPAddr, addrLen: 4, source: 12, destination: 16, header: 20,
+		icmp: unix.IPPROTO_ICMP, icmpHead: 8, unreachable: 3, prohibited: 13,
 	}
 }
 

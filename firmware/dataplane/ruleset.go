@@ -105,14 +105,7 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			// The orphan of a cut connection, too: its client must notice.
 			sum(isTCP(), reset()),
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.unreachable})),
-		hook("own-packets", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRaw,
-			sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(PokeMark))), &expr.Notrack{}, verdict(expr.VerdictAccept)),
-			sum(isTCP(), loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(ProbeMark))),
-				flags(tcpFlags), equal([]byte{tcpACK}), verdict(expr.VerdictDrop)),
-			// By address and port, not by mark: the kernel's RST to a stray
-			// SYN-ACK carries no mark.
-			sum(isTCP(), destination, loadTCP(2, 2, regSecond), in(s.probes),
-				f.load(f.source, regKey), notIn(s.vips), &expr.Notrack{})),
+		hook("own-packets", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRaw, f.probeRules(s)...),
 		// A nat chain: only the first packet of a connection passes it. Orphans of a cut
 		// connection, which have none, come to the box itself.
 		hook("arrivals", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
@@ -124,7 +117,7 @@ func commonChains(f family, s sets, newcomers int) []chain {
 				&expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.table), RegAddrMin: regKey})),
 		// Before a firewall of the machine, which may drop orphans without a word.
 		hook("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityRef(*nftables.ChainPriorityFilter-10),
-			sum(destination, in(s.vips), jump("virtual"))),
+			append([]rule{sum(destination, in(s.vips), jump("virtual"))}, f.answerRules(s)...)...),
 		// The box forwards for its groups and is no router beside that: printers
 		// must not reach the management network through it. Nodes of transparent
 		// groups have it as their gateway, for whatever else they do.

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
-	"github.com/florianl/go-nflog/v2"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
@@ -25,9 +25,8 @@ type Sighting struct {
 	Announced netip.AddrPort
 }
 
-// Witness reads copies of the few packets that the rules show. The packets
-// themselves go their way in the kernel, and wait for nobody.
-type Witness struct{ log *nflog.Nflog }
+// Witness reads copies of the few packets that the rules show.
+type Witness struct{ copies }
 
 const (
 	// witnessGroup is the netlink group of the copies.
@@ -44,10 +43,7 @@ const (
 const passiveReply = "227 "
 
 // show copies a packet to the witness.
-func show() rule {
-	return sum(&expr.Limit{Type: expr.LimitTypePkts, Rate: sightingsPerSecond, Unit: expr.LimitTimeSecond, Burst: sightingsPerSecond},
-		&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN, Group: witnessGroup, Snaplen: witnessed})
-}
+func show() rule { return copyTo(witnessGroup, witnessed, sightingsPerSecond) }
 
 // loadData loads what comes behind the TCP header, whatever options that has.
 func loadData(length uint32) expr.Any {
@@ -56,44 +52,22 @@ func loadData(length uint32) expr.Any {
 
 // NewWitness opens the witness in the network namespace of the calling thread.
 func NewWitness() (*Witness, error) {
-	log, err := nflog.Open(&nflog.Config{Group: witnessGroup, Copymode: nflog.CopyPacket, Bufsize: witnessed, QThresh: 1})
-	if err != nil {
-		return nil, fmt.Errorf("open packet log: %w", err)
-	}
-	return &Witness{log}, nil
+	c, err := openCopies(witnessGroup, witnessed)
+	return &Witness{c}, err
 }
 
-// Close closes the witness.
-func (w *Witness) Close() error { return w.log.Close() }
-
 // Run calls handle with what is seen until ctx ends (then it returns nil) or the
-// kernel refuses, as when another program reads the same group (then it returns
-// why).
+// kernel refuses (then it returns why).
 func (w *Witness) Run(ctx context.Context, handle func(Sighting)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	err := w.log.RegisterWithErrorFunc(ctx,
-		func(a nflog.Attribute) int {
-			if a.Payload == nil {
-				return 0
-			}
-			if s, ok := parseSighting(*a.Payload); ok {
-				handle(s)
-			}
-			return 0
-		},
-		func(err error) int {
-			if ctx.Err() != nil {
-				return 1
-			}
-			if errors.Is(err, unix.ENOBUFS) {
-				return 0 // more than could be read; one of each is enough
-			}
-			cancel(fmt.Errorf("read packet log: %w", err))
-			return 1
-		})
+	err := w.follow(ctx, func(_ time.Time, head []byte) {
+		if s, ok := parseSighting(head); ok {
+			handle(s)
+		}
+	}, cancel)
 	if err != nil {
-		return fmt.Errorf("follow packet log: %w", err)
+		return err
 	}
 	<-ctx.Done()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {

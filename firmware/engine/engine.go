@@ -51,6 +51,8 @@ type Options struct {
 	Kernel Kernel
 	// Witness shows packets that tell of mistakes; nil where there is none.
 	Witness Witness
+	// ProbeLog shows the packets of probes; nil where they are not recorded.
+	ProbeLog ProbeLog
 	// EachConnection calls see for each open connection.
 	EachConnection func(see func(dataplane.Connection)) error
 	// ResolvConf names the name servers of the network: resolv.conf(5).
@@ -212,7 +214,7 @@ func New(opts Options) (*Engine, error) {
 		snapshots: wire.NewFeed(api.Snapshot{}),
 		starts:    starts,
 		everOpen:  everOpen,
-		flights:   flight.NewRecorder(opts.Now, opts.Log),
+		flights:   flight.NewRecorder(opts.Now),
 		requests:  make(chan func()),
 		looks:     make(chan nameLook, 1),
 		probes:    make(chan probed),

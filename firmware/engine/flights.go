@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"spoolgate/firmware/api"
 	"spoolgate/firmware/api/wire"
@@ -12,6 +13,25 @@ import (
 	"spoolgate/firmware/health"
 	"spoolgate/firmware/health/flight"
 )
+
+// ProbeLog shows packets of probes; *dataplane.ProbeLog is the real one.
+type ProbeLog interface {
+	Follow(ctx context.Context, handle func(at time.Time, head []byte), failed func(error)) error
+}
+
+// followProbes has the recorder given the packets of probes from now on until ctx ends.
+// Probes go on without it.
+func (e *Engine) followProbes(ctx context.Context) {
+	if e.opts.ProbeLog == nil {
+		return
+	}
+	failed := func(err error) {
+		e.opts.Log.Warn("the packets of probes are not recorded until the next start; probes go on", "err", err)
+	}
+	if err := e.opts.ProbeLog.Follow(ctx, e.flights.Take, failed); err != nil {
+		failed(err)
+	}
+}
 
 // recorded makes probes whose packets are recorded. It works in the goroutine of
 // each probe: the loop has no part in it.

@@ -35,6 +35,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			cancel(fmt.Errorf("connection events: %w", err))
 		}
 	}()
+	e.followProbes(ctx) // before the first of them leaves
 	var followers sync.WaitGroup
 	followers.Go(func() { e.followNetwork(ctx) })
 	followers.Go(func() { e.followWitness(ctx) })
@@ -66,8 +67,6 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 	defer func() {
 		<-tracked
 		followers.Wait()
-		// It only watched: the daemon ends, whatever the socket says.
-		_ = e.flights.Close()
 	}()
 
 	tick := time.NewTicker(time.Second)

@@ -17,7 +17,7 @@ type flown struct {
 }
 
 // landedFor is how long ago a probe must have been answered for its end to be in the
-// record: it may wait in the queue of a busy interface.
+// record: the copy of it may wait until a busy box reads it.
 const landedFor = time.Second
 
 // flown counts the flights to a port, or to all for 0.

@@ -27,28 +27,13 @@ type flight struct {
 	fin              int64 // of ours
 	outcome          api.Outcome
 	detail           string
-	seen             [2]sight // the last packet of each direction
-	packets          []byte   // each a time, a length, the length of what is kept, and that
+	packets          []byte // each a time, a length, the length of what is kept, and that
 }
 
 const (
 	outward = iota
 	inward
 )
-
-// sight is where a packet was seen, and which it was.
-type sight struct {
-	seq, ack uint32
-	link     int32
-	flags    byte
-}
-
-// copies reports whether it is the same packet seen again at another interface: a
-// VLAN interface and the one below it show it each, as a bridge and its port do.
-// A repetition comes by the same way as the first.
-func (s sight) copies(first sight) bool {
-	return first.link != 0 && s.link != first.link && s == sight{first.seq, first.ack, s.link, first.flags}
-}
 
 // mostPacketBytes bounds what is kept of a flight's packets: three are 200 bytes,
 // and a node that repeats its answer for a minute makes as many again.
@@ -117,16 +102,6 @@ func (b *book) underWay(from, port uint16) *flight {
 	return nil
 }
 
-// inAir counts the flights that have not landed.
-func (b *book) inAir() (n int) {
-	for f := range b.oldestFirst {
-		if f.from.IsValid() && f.outcome == "" {
-			n++
-		}
-	}
-	return n
-}
-
 // take gives a packet to the flight that it belongs to, if there is one.
 func (b *book) take(p packet, s segment, own netip.AddrPort, port uint16, way int) bool {
 	for f := range b.newestFirst {
@@ -143,11 +118,6 @@ func (b *book) take(p packet, s segment, own netip.AddrPort, port uint16, way in
 
 // take notes a packet, and reports whether it is a repeated SYN-ACK after our RST.
 func (f *flight) take(p packet, s segment, way int) (repeat bool) {
-	now := sight{s.seq, s.ack, int32(p.link), s.flags}
-	if now.copies(f.seen[way]) {
-		return false
-	}
-	f.seen[way] = now
 	if way == outward && s.flags&fin != 0 && !s.icmp && f.fin == 0 {
 		f.fin = p.at
 	}
@@ -157,6 +127,7 @@ func (f *flight) take(p packet, s segment, way int) (repeat bool) {
 		if f.syn != 0 {
 			f.resent++
 		} else {
+			p.at = f.begun
 			f.syn = p.at
 		}
 	case way == outward && s.flags&rst != 0:

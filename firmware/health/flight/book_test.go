@@ -1,8 +1,6 @@
 package flight
 
 import (
-	"io"
-	"log/slog"
 	"net/netip"
 	"testing"
 	"time"
@@ -14,7 +12,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // grounded is a recorder whose probes never leave the box.
 func grounded() *Recorder {
-	return NewRecorder(func() time.Time { return noon }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return NewRecorder(func() time.Time { return noon })
 }
 
 // land makes the n-th flight to a node; its time tells which.
@@ -83,7 +81,7 @@ func TestPacketsOfOneProbeNeverTakeMoreThanTheirRoom(t *testing.T) {
 		if i == 0 {
 			flags, way = rst, outward
 		}
-		b.take(packet{at: int64(i + 1), link: 2, length: 60, head: head}, segment{flags: flags}, own, ts, way)
+		b.take(packet{at: int64(i + 1), length: 60, head: head}, segment{flags: flags}, own, ts, way)
 	}
 	if len(f.packets) > mostPacketBytes || cap(f.packets) > mostPacketBytes || f.repeats != 198 || b.repeats != 198 {
 		t.Errorf("%d bytes, room for %d, %d repetitions", len(f.packets), cap(f.packets), f.repeats)
@@ -121,11 +119,11 @@ func TestStubbornnessNeedsMoreThanHalfOfManyAnswers(t *testing.T) {
 func TestOnlyRepetitionsAfterOurResetCount(t *testing.T) {
 	b := &book{limit: perNode}
 	own := netip.AddrPortFrom(boxIP4, 40000)
-	f := b.add(flight{from: own, port: ts})
+	f := b.add(flight{from: own, port: ts, begun: 1})
 	at := int64(0)
 	see := func(flags byte, way int) {
 		at++
-		b.take(packet{at: at, link: 2}, segment{flags: flags}, own, ts, way)
+		b.take(packet{at: at}, segment{flags: flags}, own, ts, way)
 	}
 	see(syn, outward)
 	see(syn, outward)

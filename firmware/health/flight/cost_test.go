@@ -23,7 +23,7 @@ func BenchmarkProbe(b *testing.B) {
 			bench.answered(nodeIP4, ts)
 			if !recorded {
 				bench.prober.Departs = nil
-				bench.Must(bench.recorder.Close())
+				bench.Shell(bench.box, "nft delete table inet guard")
 			}
 			target := netip.AddrPortFrom(nodeIP4, ts)
 			bench.Must(bench.box.Do(func() error {

@@ -39,7 +39,6 @@ func (r *Recorder) WriteCapture(w io.Writer, node netip.Addr) error {
 // the flights to two ports overlap.
 func (r *Recorder) packets(node netip.Addr) (out []packet) {
 	r.mu.Lock()
-	r.collect()
 	var kept []byte
 	if b := r.nodes[node]; b != nil {
 		for f := range b.oldestFirst {

@@ -1,18 +1,16 @@
 // Package flight is the flight recorder of the probes: the last 1,000 of each
-// node, with the packets that they were on the wire and the kernel's times of
-// them. It is what a technician opens when a node's firewall, a switch or a
-// server's own administrator blames the box.
+// node, with the packets that they were on the wire and the times of them. It is what
+// a technician opens when a node's firewall, a switch or a server's own
+// administrator blames the box.
 //
-// Recorder has no goroutine and takes no packet by itself: the kernel keeps what
-// a filter lets through, and each probe that ends, or whoever asks, takes it from
-// there. So a site where nothing is probed costs nothing, and traffic of MFDs,
-// which the filter holds back, never wakes the process. What leaves the box is
-// looked at only while a probe is under way: so the RSTs that answer a SYN-ACK which
-// comes again later are not in a capture, the SYN-ACKs are.
+// Recorder has no goroutine and no socket: it is given copies of packets, which package
+// dataplane has the kernel make of what the box itself sends and is sent, so that traffic
+// of MFDs costs nothing for it. Packets that come have the kernel's times. Those that
+// leave have the time at which their copy was read, a millisecond late at most on a box
+// that is not overloaded, but for the first SYN: that has the time right before it left.
 package flight
 
 import (
-	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -27,32 +25,21 @@ const (
 	// been probed for long enough, at most 43.
 	perNode = 1000
 	all     = 64 * perNode
-
-	// retryEvery is the time between two tries to open a socket that is lost.
-	retryEvery = 10 * time.Second
 )
 
 // Recorder records flights. Its methods may be called from any goroutine, at the
-// same time; all but the first are quick.
+// same time; all are quick.
 type Recorder struct {
 	now func() time.Time
-	log *slog.Logger
 
-	mu      sync.Mutex
-	watched watched
-	tap     *tap      // nil while there is none
-	triedAt time.Time // in vain
-	failed  bool      // the log was told
-	limit   int       // flights of a node
-	nodes   map[netip.Addr]*book
-	inAir   int         // flights that have not landed
-	settled *time.Timer // looks away from what leaves the box
+	mu    sync.Mutex
+	nodes map[netip.Addr]*book
+	limit int // flights of a node
 }
 
-// NewRecorder begins with no flight and opens no socket yet: the first probe does,
-// in its own network namespace.
-func NewRecorder(now func() time.Time, log *slog.Logger) *Recorder {
-	return &Recorder{now: now, log: log, limit: perNode, nodes: map[netip.Addr]*book{}, watched: newWatched()}
+// NewRecorder begins with no flight.
+func NewRecorder(now func() time.Time) *Recorder {
+	return &Recorder{now: now, limit: perNode, nodes: map[netip.Addr]*book{}}
 }
 
 // Keep forgets all nodes but these, after a change of the configuration.
@@ -62,29 +49,21 @@ func (r *Recorder) Keep(nodes []netip.Addr) {
 	before := r.nodes
 	r.limit = min(perNode, max(all/max(len(nodes), 1), 1))
 	r.nodes = map[netip.Addr]*book{}
-	r.inAir = 0
 	for _, a := range nodes {
 		if b := before[a]; b != nil {
 			b.resize(r.limit)
 			r.nodes[a] = b
-			r.inAir += b.inAir()
 		}
 	}
 }
 
 // Depart begins a flight from the box to a port of a node. It must be called
-// before the SYN leaves: the filter lets through only what it knows of.
+// before the SYN leaves.
 func (r *Recorder) Depart(from, to netip.AddrPort) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.watched.add(from.Addr(), to.Port(), now) || r.tap == nil {
-		r.listen(now)
-	}
 	r.book(to.Addr()).add(flight{begun: now.UnixNano(), from: from, port: to.Port()})
-	if r.inAir++; r.inAir == 1 {
-		r.seeOutgoing(true)
-	}
 }
 
 // Land ends a flight with what the probe says of it. A probe that could not leave
@@ -92,19 +71,37 @@ func (r *Recorder) Depart(from, to netip.AddrPort) {
 func (r *Recorder) Land(to netip.AddrPort, p api.Probe) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.collect()
 	b := r.book(to.Addr())
 	f := b.underWay(p.SourcePort, to.Port())
-	switch {
-	case f == nil:
+	if f == nil {
 		f = b.add(flight{begun: p.Time.UnixNano(), port: to.Port()})
-	case r.inAir > 1:
-		r.inAir--
-	default:
-		r.inAir = 0
-		r.settle()
 	}
 	f.outcome, f.detail = p.Outcome, p.Detail
+}
+
+// Take takes a packet, from its IP header on, which tells whose it is: of a flight that
+// is under way, or was, or nobody's. at is when it came, or zero if it left; head is not
+// kept.
+func (r *Recorder) Take(at time.Time, head []byte) {
+	s, ok := parse(head)
+	if !ok {
+		return
+	}
+	if at.IsZero() {
+		at = r.now()
+	}
+	p := packet{at: at.UnixNano(), length: len(head), head: head[:min(len(head), headLength)]}
+	if length, ok := lengthIP(head); ok { // the copy may end before the packet does
+		p.length = length
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.nodes[s.to.Addr()]; b != nil && b.take(p, s, s.from, s.to.Port(), outward) {
+		return
+	}
+	if b := r.nodes[s.from.Addr()]; b != nil {
+		b.take(p, s, s.to, s.from.Port(), inward)
+	}
 }
 
 // Flights returns the flights to a node, oldest first, and how often it repeated a
@@ -112,7 +109,6 @@ func (r *Recorder) Land(to netip.AddrPort, p api.Probe) {
 func (r *Recorder) Flights(node netip.Addr) (flights []api.Flight, repeats uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.collect()
 	flights = []api.Flight{}
 	b := r.nodes[node]
 	if b == nil {
@@ -150,18 +146,6 @@ func (r *Recorder) Stubborn() (nodes []netip.Addr) {
 		}
 	}
 	return nodes
-}
-
-// Close lets go of the socket; a later flight opens another.
-func (r *Recorder) Close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.tap == nil {
-		return nil
-	}
-	t := r.tap
-	r.tap = nil
-	return t.close()
 }
 
 func (r *Recorder) book(node netip.Addr) *book {

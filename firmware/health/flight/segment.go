@@ -7,11 +7,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// headLength is as much of a packet as is kept: the headers of IPv6 and TCP with
+// all options, or an ICMPv6 error with both headers of the probe that it is about.
+const headLength = 128
+
+// Where things stand in a packet that begins with its IP header.
+const (
+	ip4Protocol, ip4From, ip4To, ip4Header = 9, 12, 16, 20
+	ip6Next, ip6From, ip6To, ip6Header     = 6, 8, 24, 40
+	// An ICMP error has 8 bytes of its own and then the packet that it is about: a
+	// probe's, whose IP header has no options.
+	icmpProbe = 8
+)
+
+// packet is one that came or left.
+type packet struct {
+	at     int64 // Unix time in nanoseconds
+	length int   // of the whole packet
+	head   []byte
+}
+
 // segment is what a packet says: a TCP segment, or an ICMP error about one.
 type segment struct {
 	from, to netip.AddrPort
 	flags    byte
-	seq, ack uint32
 	icmp     bool // from and to are those of an answer to the probe that it is about
 }
 
@@ -36,8 +55,6 @@ func parse(b []byte) (segment, bool) {
 		return segment{
 			from:  netip.AddrPortFrom(from, binary.BigEndian.Uint16(rest)),
 			to:    netip.AddrPortFrom(to, binary.BigEndian.Uint16(rest[2:])),
-			seq:   binary.BigEndian.Uint32(rest[4:]),
-			ack:   binary.BigEndian.Uint32(rest[8:]),
 			flags: rest[13],
 		}, true
 	case unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6:

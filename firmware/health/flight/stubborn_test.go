@@ -18,7 +18,7 @@ func TestNodeThatDoesNotTakeOurResetIsStubborn(t *testing.T) {
 	}
 	b.Shell(b.node, "nft 'table inet deaf { chain in { type filter hook prerouting priority -400; tcp dport 5022 tcp flags & rst != 0 drop; }; }'")
 	b.probe(30, nodeIP4, ts)
-	b.await("repetitions", func(flights []api.Flight, repeats uint64) bool {
+	b.await(nodeIP4, "repetitions", func(flights []api.Flight, repeats uint64) bool {
 		repeated, sum := 0, 0
 		for _, f := range flights {
 			sum += f.Repeats
@@ -50,7 +50,7 @@ func TestLossOnTheWireMakesNoNodeStubborn(t *testing.T) {
 	begin := time.Now()
 	done := make(chan api.Probe)
 	for _, port := range ports {
-		go func() { done <- b.probe(1, nodeIP4, port) }()
+		go func() { done <- b.send(nodeIP4, port) }()
 	}
 	open := 0
 	for range ports {
@@ -58,6 +58,7 @@ func TestLossOnTheWireMakesNoNodeStubborn(t *testing.T) {
 			open++
 		}
 	}
+	b.landed(nodeIP4)
 	flights, repeats := b.recorder.Flights(nodeIP4)
 	whole := 0
 	for _, f := range flights {
