@@ -12,8 +12,9 @@ type Flights struct {
 	Flights []Flight `json:"flights"` // oldest first
 }
 
-// Flight is one probe as it was on the wire. The times are the kernel's, of the
-// packets and not of the programs; one that is zero was not seen.
+// Flight is one probe as it was on the wire. SYN is when it was sent and SYNACK when
+// the kernel took it in; RST and FIN are when they were seen to have left, up to a
+// millisecond late. A time that is zero was not seen.
 type Flight struct {
 	Time       time.Time `json:"time"`              // when it began
 	Port       uint16    `json:"port"`              // of the node

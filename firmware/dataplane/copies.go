@@ -15,6 +15,10 @@ import (
 // way in the kernel, and wait for nobody.
 type copies struct{ log *nflog.Nflog }
 
+// roomForCopies is what the kernel may keep until it is read: some 1,000 packets, where a
+// probe is three, and the first probes of all nodes leave within a moment.
+const roomForCopies = 1 << 20
+
 // openCopies opens a netlink group in the network namespace of the calling thread, for
 // copies of so many bytes.
 func openCopies(group uint16, length uint32) (copies, error) {
@@ -22,18 +26,23 @@ func openCopies(group uint16, length uint32) (copies, error) {
 	if err != nil {
 		return copies{}, fmt.Errorf("open packet log: %w", err)
 	}
+	if err := log.Con.SetReadBuffer(roomForCopies); err != nil {
+		return copies{}, errors.Join(fmt.Errorf("make room for copies of packets: %w", err), log.Close())
+	}
 	return copies{log}, nil
 }
 
 // Close closes it.
 func (c copies) Close() error { return c.log.Close() }
 
-// follow has handle called with what is copied from now on, in order, until ctx ends or
-// the kernel refuses, which failed is told. at is when the kernel took the packet in, and
-// zero for one that leaves: the kernel does not stamp those. head is valid until handle
-// returns. An error means that the kernel refuses at once, as when another program reads
-// the same group.
-func (c copies) follow(ctx context.Context, handle func(at time.Time, head []byte), failed func(error)) error {
+// run calls handle with what is copied, in order, until ctx ends (then it returns nil) or
+// the kernel refuses, as when another program reads the same group (then it returns why).
+// What is copied once it has called begun is not missed. at is when the kernel took the
+// packet in; it is zero for one that leaves, and on kernels before 6.6 for all: those
+// stamp none. head is valid until handle returns.
+func (c copies) run(ctx context.Context, begun func(), handle func(at time.Time, head []byte)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	err := c.log.RegisterWithErrorFunc(ctx,
 		func(a nflog.Attribute) int {
 			var at time.Time
@@ -52,17 +61,21 @@ func (c copies) follow(ctx context.Context, handle func(at time.Time, head []byt
 			if errors.Is(err, unix.ENOBUFS) {
 				return 0 // more than could be read
 			}
-			failed(fmt.Errorf("read packet log: %w", err))
+			cancel(fmt.Errorf("read packet log: %w", err))
 			return 1
 		})
 	if err != nil {
 		return fmt.Errorf("follow packet log: %w", err)
 	}
+	begun()
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
 	return nil
 }
 
-// copyTo copies so much of a packet to a group, of at most so many packets a second.
-func copyTo(group uint16, length uint32, perSecond uint64) rule {
-	return sum(&expr.Limit{Type: expr.LimitTypePkts, Rate: perSecond, Unit: expr.LimitTimeSecond, Burst: uint32(perSecond)},
-		&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN, Group: group, Snaplen: length})
+// copyTo copies so much of a packet to a group.
+func copyTo(group uint16, length uint32) expr.Any {
+	return &expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN, Group: group, Snaplen: length}
 }

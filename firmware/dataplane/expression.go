@@ -53,8 +53,6 @@ func (f family) load(offset uint32, reg uint32) expr.Any {
 	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: f.addrLen}
 }
 
-func loadTCP(offset, length, reg uint32) expr.Any { return loadTransport(offset, length, reg) }
-
 func loadTransport(offset, length, reg uint32) expr.Any {
 	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: length}
 }
@@ -168,7 +166,7 @@ func carriedLess(bytes uint64) rule {
 func noMark() rule { return sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(0))) }
 
 func flags(mask byte) rule {
-	return sum(loadTCP(13, 1, regKey), masked(regKey, []byte{mask}, []byte{0}))
+	return sum(loadTransport(13, 1, regKey), masked(regKey, []byte{mask}, []byte{0}))
 }
 
 func state(bits uint32) rule {

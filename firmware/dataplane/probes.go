@@ -2,15 +2,12 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
-
-// ProbeLog reads copies of the packets of probes: of what the box itself sends to the
-// ports that it probes, and of what comes back to it. What only passes the box is never
-// looked at for it.
-type ProbeLog struct{ copies }
 
 const (
 	// ProbeGroup is the netlink group of the copies.
@@ -18,27 +15,34 @@ const (
 	// Recorded is as much of a packet as is copied: the headers of IPv6 and TCP with all
 	// options, or an ICMPv6 error with both headers of the probe that it is about.
 	Recorded = 128
-	// recordedPerSecond bounds what copies cost, whatever is sent in the name of a node:
-	// 1,000 ports every 5 s are 200 probes a second, of three packets.
-	recordedPerSecond = 2000
+	// flyingFor is how long after the last packet of a probe the box still looks for more
+	// of it: a node repeats its SYN-ACK for about a minute.
+	flyingFor = 150 * time.Second
+	// maxFlying bounds the probes of that time: 200 a second are 30,000.
+	maxFlying = 1 << 15
+	// Whoever guesses where a probe comes from can have this many copies made a second, and
+	// none of them in the place of what probes send.
+	answersPerSecond = 2000
+	errorsPerSecond  = 200
+	straysPerSecond  = 200
 )
 
-// NewProbeLog opens the log in the network namespace of the calling thread.
-func NewProbeLog() (*ProbeLog, error) {
+// FollowProbes calls handle with each packet of a probe, from its IP header on: with what
+// the box itself sends, once its own packet filter has let it through, and with what comes
+// to it; what only passes the box is never looked at for that. It goes on until ctx ends
+// (then it returns nil) or the kernel refuses (then it returns why), in the network
+// namespace of the calling thread; what leaves after it has called begun is not missed. at
+// is when the kernel took the packet in, and zero where it does not say: for those that
+// leave, and before Linux 6.6 for all. head is valid until handle returns.
+func FollowProbes(ctx context.Context, begun func(), handle func(at time.Time, head []byte)) error {
 	c, err := openCopies(ProbeGroup, Recorded)
-	return &ProbeLog{c}, err
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.run(ctx, begun, handle), c.Close())
 }
 
-// Follow has handle called with each packet from now on, from its IP header on, until ctx
-// ends or the kernel refuses, which failed is told. at is when the kernel took the packet
-// in, and zero for one that leaves. head is valid until handle returns.
-func (l *ProbeLog) Follow(ctx context.Context, handle func(at time.Time, head []byte), failed func(error)) error {
-	return l.follow(ctx, handle, failed)
-}
-
-func copyProbe() rule { return copyTo(ProbeGroup, Recorded, recordedPerSecond) }
-
-// probeRules are for packets that leave the box.
+// probeRules are for packets that the box sends, before anything else.
 func (f family) probeRules(s sets) []rule {
 	return []rule{
 		sum(loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(PokeMark))), &expr.Notrack{}, verdict(expr.VerdictAccept)),
@@ -46,18 +50,30 @@ func (f family) probeRules(s sets) []rule {
 			flags(tcpFlags), equal([]byte{tcpACK}), verdict(expr.VerdictDrop)),
 		// By address and port, not by mark: the kernel's RST to a stray SYN-ACK carries no
 		// mark.
-		sum(isTCP(), f.load(f.destination, regKey), loadTCP(2, 2, regSecond), in(s.probes),
-			f.load(f.source, regKey), notIn(s.vips), &expr.Notrack{}, copyProbe()),
+		sum(isTCP(), f.load(f.destination, regKey), loadTransport(2, 2, regSecond), in(s.probes),
+			f.load(f.source, regKey), notIn(s.vips), &expr.Notrack{}),
 	}
 }
 
-// answerRules are for packets that came to the box itself: what a probed port says, and
-// what somebody on the way says of a probe.
-func (f family) answerRules(s sets) []rule {
-	about := f.icmpHead
+// departureRules copy what probes send, and the kernel's RSTs to what comes of them later.
+func (f family) departureRules(s sets) []rule {
+	own := sum(f.load(f.source, regKey), loadTransport(0, 2, regSecond))
 	return []rule{
-		sum(isTCP(), f.load(f.source, regKey), loadTCP(0, 2, regSecond), in(s.probes), copyProbe()),
+		sum(isTCP(), loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(ProbeMark))),
+			own, &expr.Dynset{SrcRegKey: regKey, SetName: s.flying.Name, SetID: s.flying.ID, Operation: unix.NFT_DYNSET_OP_UPDATE, Timeout: flyingFor},
+			copyTo(ProbeGroup, Recorded), verdict(expr.VerdictAccept)),
+		sum(isTCP(), own, in(s.flying), below(straysPerSecond, straysPerSecond), copyTo(ProbeGroup, Recorded)),
+	}
+}
+
+// answerRules copy what came to the box itself: what a probed port says, and what somebody
+// on the way says of a probe.
+func (f family) answerRules(s sets) []rule {
+	return []rule{
+		sum(isTCP(), f.load(f.destination, regKey), loadTransport(2, 2, regSecond), in(s.flying),
+			below(answersPerSecond, answersPerSecond), copyTo(ProbeGroup, Recorded)),
 		sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}),
-			loadTransport(about+f.destination, f.addrLen, regKey), loadTransport(about+f.header+2, 2, regSecond), in(s.probes), copyProbe()),
+			loadTransport(f.icmpHead+f.source, f.addrLen, regKey), loadTransport(f.icmpHead+f.header, 2, regSecond), in(s.flying),
+			below(errorsPerSecond, errorsPerSecond), copyTo(ProbeGroup, Recorded)),
 	}
 }

@@ -82,8 +82,8 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		// known the client shall not fail, but ask again, as TCP does after a second. A RST
 		// that refuses has the sequence number 0 (RFC 9293, 3.10.7.1).
 		plainChain("reset",
-			sum(direction(1), loadTCP(4, 4, regKey), equal(make([]byte, 4)),
-				loadNode(regKey), loadTCP(0, 2, regSecond), notIn(s.believed), verdict(expr.VerdictDrop)),
+			sum(direction(1), loadTransport(4, 4, regKey), equal(make([]byte, 4)),
+				loadNode(regKey), loadTransport(0, 2, regSecond), notIn(s.believed), verdict(expr.VerdictDrop)),
 			sum(goTo("over"))),
 		// A first packet of a connection that is there already: the client repeats it for
 		// want of an answer. The label changes once, and its change is the event that tells
@@ -106,6 +106,8 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(isTCP(), reset()),
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.unreachable})),
 		hook("own-packets", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRaw, f.probeRules(s)...),
+		// After a firewall of the machine: what it drops has not left.
+		hook("departures", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityRef(last), f.departureRules(s)...),
 		// A nat chain: only the first packet of a connection passes it. Orphans of a cut
 		// connection, which have none, come to the box itself.
 		hook("arrivals", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
@@ -124,10 +126,10 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
 			sum(isTCP(), flags(tcpSYN|tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), goTo("edges")),
 			// All that follows is for few: most packets of connections end here.
-			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), loadTCP(0, 2, regKey), notIn(s.ftp), verdict(expr.VerdictAccept)),
+			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), loadTransport(0, 2, regKey), notIn(s.ftp), verdict(expr.VerdictAccept)),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
-			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTCP(0, 2, regKey), in(s.ftp), show()),
+			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTransport(0, 2, regKey), in(s.ftp), show()),
 			// A firewall that says no by ICMP; the client gives up without repeating
 			// its first packet.
 			sum(loadMeta(expr.MetaKeyL4PROTO, regKey), equal([]byte{f.icmp}), state(expr.CtStateBitRELATED),
@@ -142,6 +144,9 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.prohibited})),
 	}
 }
+
+// last is behind all priorities that have a name.
+const last = 400
 
 // localPorts is the chain for what the box itself serves on virtual addresses.
 const localPorts = "local-ports"
@@ -171,7 +176,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		rules = append(rules, sum(f.packetClient(), in(s.hairpin), masked))
 	}
 	if ftp != nil {
-		rules = append(rules, sum(isTCP(), loadTCP(2, 2, regKey), in(ftp),
+		rules = append(rules, sum(isTCP(), loadTransport(2, 2, regKey), in(ftp),
 			&expr.Objref{Type: int(nftables.ObjTypeCtHelper), Name: ftpHelper}))
 	}
 	return rules
@@ -218,7 +223,7 @@ func passedPorts(g Group) []config.PortRange {
 func groupRules(g Group) []rule {
 	var rules []rule
 	for _, r := range passedPorts(g) {
-		rules = append(rules, sum(isTCP(), loadTCP(2, 2, regKey),
+		rules = append(rules, sum(isTCP(), loadTransport(2, 2, regKey),
 			&expr.Cmp{Op: expr.CmpOpGte, Register: regKey, Data: port(r.First)},
 			&expr.Cmp{Op: expr.CmpOpLte, Register: regKey, Data: port(r.Last)},
 			goTo(pickChain(g.VirtualAddress))))

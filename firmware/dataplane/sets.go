@@ -38,6 +38,7 @@ type sets struct {
 	ftp      *nftables.Set // ports that get the FTP helper
 	routed   *nftables.Set // nodes of transparent groups: the box is their gateway
 	probes   *nftables.Set // node . check port
+	flying   *nftables.Set // address of the box . port that a probe has left from, and its answers come to
 	spare    *nftables.Set // VIP -> mark, for a first packet that finds no plan
 	groups   *nftables.Set // VIP -> chain of first packets
 	windows  *nftables.Set // mark -> its group's chain that starts the window anew
@@ -70,6 +71,7 @@ func newSets(table *nftables.Table, f family) sets {
 		ftp:      set("ftp", nftables.TypeInetService),
 		routed:   set("routed", f.addr),
 		probes:   set("probes", pair(f.addr, nftables.TypeInetService)),
+		flying:   set("flying", pair(f.addr, nftables.TypeInetService)),
 		spare:    named("spare", f.addr, nftables.TypeMark),
 		groups:   named("groups", f.addr, nftables.TypeVerdict),
 		windows:  named("windows", nftables.TypeMark, nftables.TypeVerdict),
@@ -80,6 +82,7 @@ func newSets(table *nftables.Table, f family) sets {
 	s.limited.HasTimeout, s.limited.Size = true, maxLimited
 	s.asked.Dynamic, s.asked.HasTimeout, s.asked.Size = true, true, maxAsked
 	s.heard.Dynamic, s.heard.HasTimeout, s.heard.Size = true, true, maxClients
+	s.flying.Dynamic, s.flying.HasTimeout, s.flying.Size = true, true, maxFlying
 	s.clients.Dynamic, s.clients.HasTimeout, s.clients.Size = true, true, maxClients
 	for _, m := range []*nftables.Set{s.nodes, s.up, s.waiting, s.believed, s.same, s.sources, s.windows} {
 		m.KeyByteOrder = binaryutil.NativeEndian
@@ -88,7 +91,7 @@ func newSets(table *nftables.Table, f family) sets {
 }
 
 func (s sets) all() []*nftables.Set {
-	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.spare, s.groups, s.windows, s.limited, s.asked, s.heard}
+	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.flying, s.spare, s.groups, s.windows, s.limited, s.asked, s.heard}
 }
 
 func refusalElement(r Refusal) nftables.SetElement {

@@ -3,7 +3,6 @@ package dataplane
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -43,7 +42,9 @@ const (
 const passiveReply = "227 "
 
 // show copies a packet to the witness.
-func show() rule { return copyTo(witnessGroup, witnessed, sightingsPerSecond) }
+func show() rule {
+	return sum(below(sightingsPerSecond, sightingsPerSecond), copyTo(witnessGroup, witnessed))
+}
 
 // loadData loads what comes behind the TCP header, whatever options that has.
 func loadData(length uint32) expr.Any {
@@ -59,21 +60,11 @@ func NewWitness() (*Witness, error) {
 // Run calls handle with what is seen until ctx ends (then it returns nil) or the
 // kernel refuses (then it returns why).
 func (w *Witness) Run(ctx context.Context, handle func(Sighting)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	err := w.follow(ctx, func(_ time.Time, head []byte) {
+	return w.run(ctx, func() {}, func(_ time.Time, head []byte) {
 		if s, ok := parseSighting(head); ok {
 			handle(s)
 		}
-	}, cancel)
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	})
 }
 
 // parseSighting reads an IPv4 packet that the rules showed.

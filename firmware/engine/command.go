@@ -56,11 +56,6 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		return err
 	}
 	defer func() { err = errors.Join(err, witness.Close()) }()
-	probes, err := dataplane.NewProbeLog()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, probes.Close()) }()
 	key, err := secret.ReadKey(*keyPath)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		log.Warn("encrypted passwords can't be opened", "err", err)
@@ -78,7 +73,7 @@ func Command(ctx context.Context, args []string, log *slog.Logger, limits config
 		},
 		Kernel:         table,
 		Witness:        witness,
-		ProbeLog:       probes,
+		FollowProbes:   dataplane.FollowProbes,
 		EachConnection: dataplane.EachConnection,
 		ResolvConf:     *resolv,
 		Pace:           incident.DefaultPace(),

@@ -51,8 +51,9 @@ type Options struct {
 	Kernel Kernel
 	// Witness shows packets that tell of mistakes; nil where there is none.
 	Witness Witness
-	// ProbeLog shows the packets of probes; nil where they are not recorded.
-	ProbeLog ProbeLog
+	// FollowProbes shows the packets of probes, as dataplane.FollowProbes does; nil where
+	// they are not recorded.
+	FollowProbes func(ctx context.Context, begun func(), handle func(at time.Time, head []byte)) error
 	// EachConnection calls see for each open connection.
 	EachConnection func(see func(dataplane.Connection)) error
 	// ResolvConf names the name servers of the network: resolv.conf(5).

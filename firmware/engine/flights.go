@@ -14,22 +14,35 @@ import (
 	"spoolgate/firmware/health/flight"
 )
 
-// ProbeLog shows packets of probes; *dataplane.ProbeLog is the real one.
-type ProbeLog interface {
-	Follow(ctx context.Context, handle func(at time.Time, head []byte), failed func(error)) error
-}
+// followAgain is the time between two tries to have the packets of probes recorded.
+const followAgain = 10 * time.Second
 
-// followProbes has the recorder given the packets of probes from now on until ctx ends.
-// Probes go on without it.
-func (e *Engine) followProbes(ctx context.Context) {
-	if e.opts.ProbeLog == nil {
-		return
-	}
-	failed := func(err error) {
-		e.opts.Log.Warn("the packets of probes are not recorded until the next start; probes go on", "err", err)
-	}
-	if err := e.opts.ProbeLog.Follow(ctx, e.flights.Take, failed); err != nil {
-		failed(err)
+// followProbes has the recorder given the packets of probes until ctx ends. begun is
+// called once they are, or can't be: probes go on without.
+func (e *Engine) followProbes(ctx context.Context, begun func()) {
+	defer begun()
+	failed := false
+	for e.opts.FollowProbes != nil {
+		err := e.opts.FollowProbes(ctx, func() {
+			if failed {
+				e.opts.Log.Info("the packets of probes are recorded again")
+			}
+			failed = false
+			begun()
+		}, e.flights.Take)
+		if ctx.Err() != nil {
+			return
+		}
+		if !failed {
+			failed = true
+			e.opts.Log.Warn("the packets of probes are not recorded; probes go on, and it is tried again", "err", err)
+		}
+		begun()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(followAgain):
+		}
 	}
 }
 

@@ -35,8 +35,9 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 			cancel(fmt.Errorf("connection events: %w", err))
 		}
 	}()
-	e.followProbes(ctx) // before the first of them leaves
 	var followers sync.WaitGroup
+	recording := make(chan struct{})
+	followers.Go(func() { e.followProbes(ctx, sync.OnceFunc(func() { close(recording) })) })
 	followers.Go(func() { e.followNetwork(ctx) })
 	followers.Go(func() { e.followWitness(ctx) })
 	followers.Go(func() { e.followNames(ctx, e.looks) })
@@ -49,6 +50,7 @@ func (e *Engine) Run(ctx context.Context, tracker Tracker, reload <-chan struct{
 		})
 	})
 	followers.Go(func() {
+		<-recording
 		e.schedule.Run(ctx, func(t health.Target, p api.Probe) {
 			select {
 			case e.probes <- probed{t, p}:

@@ -52,11 +52,11 @@ type Status struct {
 //	          ports answer them: Up. One fails, or the node did not serve when it
 //	          was last told of (Recall): it has lost that right, and comes to Down
 //	          by the misses or to Starting when all ports answer.
-//	          Probes that could not leave the box decide nothing, and neither does
-//	          silence within an interval of one, nor that of an absent node while the
-//	          box hears nobody: a server's machine answers for its address long before
-//	          its services do, so that one whose services answer at once was there
-//	          before the switch let the box in.
+//	          Probes that could not leave the box decide nothing, and neither does the
+//	          first silence of a port soon after one, nor that of an absent node while
+//	          the box hears nobody: a server's machine answers for its address long
+//	          before its services do, so that one whose services answer at once was
+//	          there before the switch let the box in.
 //	Starting  all ports answered, the up-delay runs. A failure stops it; it starts
 //	          anew when all ports answer again. Down after the misses. For a node that
 //	          goes Down over and over the delay is longer each time, while another
@@ -145,10 +145,7 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	if m.gap(at, now) {
 		m.answers = time.Time{}
 	}
-	if ownTrouble(p.Outcome) {
-		m.unsent = now
-	}
-	blind := m.blind(now, p.Outcome)
+	blind := m.blind(now, at, p)
 	at.observe(now, p, !blind)
 	if p.Outcome != api.Open && !blind {
 		m.first = false
@@ -157,18 +154,30 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 }
 
 // blind reports whether the outcome tells of the box rather than of the node.
-func (m *Machine) blind(now time.Time, o api.Outcome) bool {
-	if m.health != api.Unknown {
-		return o == api.Failed
+func (m *Machine) blind(now time.Time, at *port, p api.Probe) bool {
+	if ownTrouble(p.Outcome) {
+		m.unsent = now
 	}
-	early := !m.unsent.IsZero() && now.Sub(m.unsent) < m.rule.Interval
-	return ownTrouble(o) || o == api.Absent && m.hold.Deaf || quiet(o) && early
+	if m.health != api.Unknown {
+		return p.Outcome == api.Failed
+	}
+	if quiet(p.Outcome) && !at.excused && !m.unsent.IsZero() && p.Time.Sub(m.unsent) < soon {
+		at.excused = true
+		return true
+	}
+	return ownTrouble(p.Outcome) || p.Outcome == api.Absent && m.hold.Deaf
 }
 
-// Unsent reports whether nothing is known of the node yet because probes could not leave
-// the box: the next ones cost nobody anything.
+// soon is how long after a probe that could not leave the box the next ones may be lost.
+const soon = 2 * time.Second
+
+// Unsent reports whether nothing is known of the node yet because of probes that could not
+// leave the box or were lost with them: it is worth asking again within a second.
 func (m *Machine) Unsent() bool {
-	return m.health == api.Unknown && slices.ContainsFunc(m.ports, func(p *port) bool { return ownTrouble(p.probe().Outcome) })
+	return m.health == api.Unknown && slices.ContainsFunc(m.ports, func(p *port) bool {
+		last := p.probe().Outcome
+		return ownTrouble(last) || p.excused && quiet(last) && p.misses == 0
+	})
 }
 
 // Tick lets time alone work: a Starting node comes Up, a hold runs out. Call it

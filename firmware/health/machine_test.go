@@ -96,23 +96,36 @@ func TestBoxWithoutNetworkAtBootLearnsNothingFromIt(t *testing.T) {
 }
 
 // The first probes leave while the box gets its address: some can't, and what the others
-// asked is lost. One interval later silence counts.
+// asked is lost. Each port is excused once.
 func TestSilenceWhileTheBoxGetsItsAddressDecidesNothing(t *testing.T) {
 	for _, silence := range []api.Outcome{api.TimedOut, api.Absent, api.Unreachable} {
 		start(t).round(api.NoRoute, silence, api.Unknown).round(api.Open, api.Open, api.Up)
 		start(t).round(silence, api.NoRoute, api.Unknown).round(api.Open, api.Open, api.Starting)
 		start(t).round(api.NoRoute, api.Refused, api.Unknown).round(api.Open, api.Open, api.Starting)
 		start(t).round(api.NoRoute, silence, api.Unknown).round(api.Open, silence, api.Unknown).round(api.Open, api.Open, api.Starting)
+		start(t).rounds(3, api.NoRoute, silence, api.Unknown).round(api.NoRoute, silence, api.Down)
 		start(t).round(api.Open, api.Open, api.Up).round(api.NoRoute, silence, api.Checking).round(api.Open, silence, api.Checking).round(api.Open, silence, api.Down)
 	}
 }
 
-func TestMachineTellsWhetherItsProbesCouldNotLeave(t *testing.T) {
+// What left the box later than that was heard, and nobody answered.
+func TestSilenceLaterThanTheBoxHasItsAddressCounts(t *testing.T) {
+	for after, want := range map[time.Duration]api.Health{time.Second: api.Up, soon: api.Starting} {
+		w := start(t).round(api.NoRoute, api.NoRoute, api.Unknown)
+		for _, port := range rule.Ports {
+			w.m.Observe(w.now, port, api.Probe{Time: noon.Add(after), Outcome: api.TimedOut})
+		}
+		w.now = w.now.Add(time.Second)
+		w.round(api.Open, api.Open, want)
+	}
+}
+
+func TestMachineTellsWhetherItIsWorthAskingAgainSoon(t *testing.T) {
 	w := start(t)
 	for _, c := range []struct {
 		ts   api.Outcome
 		want bool
-	}{{api.NoRoute, true}, {api.Failed, true}, {api.TimedOut, false}, {api.NoRoute, true}, {api.Open, false}, {api.NoRoute, false}} {
+	}{{api.NoRoute, true}, {api.Failed, true}, {api.TimedOut, true}, {api.TimedOut, false}, {api.NoRoute, true}, {api.Open, false}, {api.NoRoute, false}} {
 		w.m.Observe(w.now, 5555, probe(api.Open))
 		w.m.Observe(w.now, 5022, probe(c.ts))
 		if got := w.m.Unsent(); got != c.want {

@@ -27,6 +27,7 @@ type flight struct {
 	fin              int64 // of ours
 	outcome          api.Outcome
 	detail           string
+	kept             int64  // when the last of its packets was
 	packets          []byte // each a time, a length, the length of what is kept, and that
 }
 
@@ -102,6 +103,15 @@ func (b *book) underWay(from, port uint16) *flight {
 	return nil
 }
 
+// land ends a flight.
+func (f *flight) land(p api.Probe) {
+	f.outcome, f.detail = p.Outcome, p.Detail
+	if p.Outcome == api.Absent {
+		// Its SYN waited in the box for an answer to ARP, in vain.
+		f.syn, f.resent, f.packets = 0, 0, f.packets[:0]
+	}
+}
+
 // take gives a packet to the flight that it belongs to, if there is one.
 func (b *book) take(p packet, s segment, own netip.AddrPort, port uint16, way int) bool {
 	for f := range b.newestFirst {
@@ -148,6 +158,9 @@ func (f *flight) take(p packet, s segment, way int) (repeat bool) {
 }
 
 func (f *flight) keep(p packet) {
+	// In the order in which they were: the time of one that left is a little late.
+	p.at = max(p.at, f.kept)
+	f.kept = p.at
 	if len(f.packets)+packetHead+len(p.head) > mostPacketBytes {
 		return
 	}

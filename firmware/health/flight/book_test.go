@@ -1,9 +1,13 @@
 package flight
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"spoolgate/firmware/api"
 )
@@ -139,4 +143,58 @@ func TestOnlyRepetitionsAfterOurResetCount(t *testing.T) {
 	if told := f.told(); told.Repeats != 2 || b.repeats != 2 || told.SYN.UnixNano() != 1 || told.SYNACK.UnixNano() != 3 || told.RST.UnixNano() != 5 {
 		t.Errorf("after it: %+v", told)
 	}
+}
+
+// A SYN to a node that is not there waits for an answer to ARP and never leaves.
+func TestProbeOfAnAbsentNodeHasNoPackets(t *testing.T) {
+	own, node := netip.AddrPortFrom(boxIP4, 40000), netip.AddrPortFrom(nodeIP4, ts)
+	for outcome, left := range map[api.Outcome]bool{api.Absent: false, api.TimedOut: true} {
+		r := grounded()
+		r.Depart(own, node)
+		for range 2 {
+			r.Take(time.Time{}, segmentOf(own, node, syn))
+		}
+		r.Land(node, api.Probe{Outcome: outcome, SourcePort: own.Port()})
+		flights, _ := r.Flights(nodeIP4)
+		if f := flights[0]; f.SYN.IsZero() == left || f.Resent != 0 == !left || len(r.packets(nodeIP4)) != 0 == !left {
+			t.Errorf("%s: %+v, %d packets", outcome, f, len(r.packets(nodeIP4)))
+		}
+	}
+}
+
+// A repeated SYN is stamped when its copy is read, which may be after its answer came.
+func TestPacketsStayInTheOrderInWhichTheyWere(t *testing.T) {
+	own, node := netip.AddrPortFrom(boxIP4, 40000), netip.AddrPortFrom(nodeIP4, ts)
+	at := noon
+	r := NewRecorder(func() time.Time { return at })
+	r.Depart(own, node)
+	r.Take(time.Time{}, segmentOf(own, node, syn))
+	at = noon.Add(time.Second + 300*time.Microsecond)
+	r.Take(time.Time{}, segmentOf(own, node, syn))
+	came := noon.Add(time.Second + 100*time.Microsecond)
+	r.Take(came, segmentOf(node, own, syn|ack))
+	at = at.Add(time.Millisecond)
+	r.Take(time.Time{}, segmentOf(own, node, rst))
+	var order []byte
+	for _, p := range r.packets(nodeIP4) {
+		order = append(order, p.head[33])
+	}
+	if want := []byte{syn, syn, syn | ack, rst}; !bytes.Equal(order, want) {
+		t.Errorf("the capture has flags %v, want %v", order, want)
+	}
+	if flights, _ := r.Flights(nodeIP4); !flights[0].SYNACK.Equal(came) {
+		t.Errorf("the SYN-ACK came at %v, not %v", came, flights[0].SYNACK)
+	}
+}
+
+// segmentOf is an IPv4 packet without data.
+func segmentOf(from, to netip.AddrPort, flags byte) []byte {
+	b := make([]byte, 40)
+	b[0], b[3], b[ip4Protocol] = 0x45, 40, unix.IPPROTO_TCP
+	copy(b[ip4From:], from.Addr().AsSlice())
+	copy(b[ip4To:], to.Addr().AsSlice())
+	binary.BigEndian.PutUint16(b[20:], from.Port())
+	binary.BigEndian.PutUint16(b[22:], to.Port())
+	b[32], b[33] = 0x50, flags
+	return b
 }

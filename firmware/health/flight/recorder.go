@@ -5,9 +5,11 @@
 //
 // Recorder has no goroutine and no socket: it is given copies of packets, which package
 // dataplane has the kernel make of what the box itself sends and is sent, so that traffic
-// of MFDs costs nothing for it. Packets that come have the kernel's times. Those that
-// leave have the time at which their copy was read, a millisecond late at most on a box
-// that is not overloaded, but for the first SYN: that has the time right before it left.
+// of MFDs costs nothing for it. Packets that come have the kernel's times (from Linux 6.6
+// on). Those that leave have the time at which their copy was read, within a millisecond
+// on a box that is not overloaded, but for the first SYN: that has the time right before
+// it left. What the box drops before it is its own, such as a packet from a wrong
+// direction (rp_filter), is not seen.
 package flight
 
 import (
@@ -20,9 +22,9 @@ import (
 
 const (
 	// perNode is the number of flights kept of a node, and all the number of those
-	// kept of all nodes: from 65 nodes on each has its share. A flight takes
-	// 420 bytes, and 680 if its packets were many: 27 MB for 64 nodes that have all
-	// been probed for long enough, at most 43.
+	// kept of all nodes: from 65 nodes on each has its share. A flight takes some
+	// 400 bytes, and 650 if its packets were many: 26 MB for 64 nodes that have all
+	// been probed for long enough, at most 42.
 	perNode = 1000
 	all     = 64 * perNode
 )
@@ -76,12 +78,12 @@ func (r *Recorder) Land(to netip.AddrPort, p api.Probe) {
 	if f == nil {
 		f = b.add(flight{begun: p.Time.UnixNano(), port: to.Port()})
 	}
-	f.outcome, f.detail = p.Outcome, p.Detail
+	f.land(p)
 }
 
 // Take takes a packet, from its IP header on, which tells whose it is: of a flight that
-// is under way, or was, or nobody's. at is when it came, or zero if it left; head is not
-// kept.
+// is under way, or was, or nobody's. at is when it came, or zero if the kernel did not
+// say; head is not kept.
 func (r *Recorder) Take(at time.Time, head []byte) {
 	s, ok := parse(head)
 	if !ok {

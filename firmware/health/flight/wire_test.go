@@ -69,23 +69,28 @@ func newBench(t testing.TB) *bench {
 // follow has the recorder given what is copied, until the end of the test.
 func (b *bench) follow() {
 	b.Helper()
-	var log *dataplane.ProbeLog
-	b.Must(b.box.Do(func() (err error) {
-		log, err = dataplane.NewProbeLog()
-		return err
-	}))
 	ctx, stop := context.WithCancel(context.Background())
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- b.box.Do(func() error {
+			return dataplane.FollowProbes(ctx, func() { close(begun) }, func(at time.Time, head []byte) {
+				b.recorder.Take(at, head)
+				select {
+				case b.taken <- struct{}{}:
+				default:
+				}
+			})
+		})
+	}()
 	b.Cleanup(func() {
 		stop()
-		b.Must(log.Close())
+		b.Must(<-ended)
 	})
-	b.Must(log.Follow(ctx, func(at time.Time, head []byte) {
-		b.recorder.Take(at, head)
-		select {
-		case b.taken <- struct{}{}:
-		default:
-		}
-	}, func(err error) { b.Error(err) }))
+	select {
+	case <-begun:
+	case err := <-ended:
+		b.Fatal(err)
+	}
 }
 
 // listen serves ports of the node; what comes through a handshake is closed.
