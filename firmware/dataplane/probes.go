@@ -18,8 +18,8 @@ const (
 	// flyingFor is how long after the last packet of a probe the box still looks for more
 	// of it: a node repeats its SYN-ACK for about a minute.
 	flyingFor = 150 * time.Second
-	// maxFlying bounds the probes of that time: 200 a second are 30,000.
-	maxFlying = 1 << 15
+	// maxFlying is all ports of an address; the kernel has probes leave from 28,000 of them.
+	maxFlying = 1 << 16
 	// Whoever guesses where a probe comes from can have this many copies made a second, and
 	// none of them in the place of what probes send.
 	answersPerSecond = 2000
@@ -58,10 +58,10 @@ func (f family) probeRules(s sets) []rule {
 // departureRules copy what probes send, and the kernel's RSTs to what comes of them later.
 func (f family) departureRules(s sets) []rule {
 	own := sum(f.load(f.source, regKey), loadTransport(0, 2, regSecond))
+	probe := sum(isTCP(), loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(ProbeMark))))
 	return []rule{
-		sum(isTCP(), loadMeta(expr.MetaKeyMARK, regKey), equal(native(uint32(ProbeMark))),
-			own, &expr.Dynset{SrcRegKey: regKey, SetName: s.flying.Name, SetID: s.flying.ID, Operation: unix.NFT_DYNSET_OP_UPDATE, Timeout: flyingFor},
-			copyTo(ProbeGroup, Recorded), verdict(expr.VerdictAccept)),
+		sum(probe, own, &expr.Dynset{SrcRegKey: regKey, SetName: s.flying.Name, SetID: s.flying.ID, Operation: unix.NFT_DYNSET_OP_UPDATE, Timeout: flyingFor}),
+		sum(probe, copyTo(ProbeGroup, Recorded), verdict(expr.VerdictAccept)),
 		sum(isTCP(), own, in(s.flying), below(straysPerSecond, straysPerSecond), copyTo(ProbeGroup, Recorded)),
 	}
 }
