@@ -58,7 +58,7 @@ func (t *Table) Apply(l Layout) error {
 		return fmt.Errorf("apply layout: %w", err)
 	}
 	before := t.there
-	t.there, t.newcomers, t.spoilt = next, l.Newcomers, false
+	t.there, t.newcomers, t.spoilt, t.old = next, l.Newcomers, false, nil
 	return t.settleBindings(before)
 }
 
@@ -67,6 +67,7 @@ func (t *Table) write(l Layout, next kernel) error {
 	if err := t.writeSets(); err != nil {
 		return err
 	}
+	t.nft.AddChain(&nftables.Chain{Table: t.table, Name: shape(t.family, t.sets)})
 	// The chains that common chains and maps refer to come first.
 	for _, g := range l.Groups {
 		t.nft.AddChain(&nftables.Chain{Table: t.table, Name: dealChain(g.VirtualAddress)})

@@ -33,6 +33,10 @@ func (t *Table) bindings() ([]Binding, error) {
 	if !t.there.exists {
 		return nil, nil
 	}
+	return t.readBindings()
+}
+
+func (t *Table) readBindings() ([]Binding, error) {
 	elements, err := t.nft.GetSetElements(t.sets.clients)
 	if err != nil {
 		return nil, fmt.Errorf("read bindings: %w", err)

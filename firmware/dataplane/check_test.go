@@ -45,6 +45,7 @@ func TestTableThatSomebodyElseRemovedIsMadeAnew(t *testing.T) {
 		"delete table":  {"delete table ip spoolgate", Lost},
 		"a node":        {"delete element ip spoolgate up { 1 }", Lost},
 		"a spare node":  {"flush map ip spoolgate spare", Lost},
+		"a set":         {"flush chain ip spoolgate input; flush chain ip spoolgate departures; delete set ip spoolgate flying", Lost},
 		"one rule only": {"flush chain ip spoolgate forget", Touched},
 	} {
 		t.Run(name, func(t *testing.T) {

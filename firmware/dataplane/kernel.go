@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -81,6 +82,15 @@ func (t *Table) read() (kernel, error) {
 	k.exists = slices.ContainsFunc(tables, func(x *nftables.Table) bool { return x.Name == TableName })
 	if !k.exists {
 		return k, nil
+	}
+	sets, err := t.nft.GetSets(t.table)
+	if err != nil {
+		return k, err
+	}
+	for _, want := range t.sets.all() {
+		if !slices.ContainsFunc(sets, func(s *nftables.Set) bool { return s.Name == want.Name }) {
+			return k, fmt.Errorf("table %s has no set %s", TableName, want.Name)
+		}
 	}
 	nodes, err := t.nft.GetSetElements(t.sets.nodes)
 	if err != nil {

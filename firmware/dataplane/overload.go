@@ -90,9 +90,11 @@ func (t *Table) limit(in []nftables.SetElement) error {
 	return t.commit()
 }
 
+func counters() []string { return []string{countOverLimit, countHeldBack, countNoRoom} }
+
 // addCounters makes the counters, and leaves those that are there.
 func (t *Table) addCounters() {
-	for _, name := range []string{countOverLimit, countHeldBack, countNoRoom} {
+	for _, name := range counters() {
 		t.nft.AddObj(&nftables.NamedObj{Table: t.table, Name: name, Type: nftables.ObjTypeCounter, Obj: &expr.Counter{}})
 	}
 }

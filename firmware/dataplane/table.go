@@ -59,6 +59,7 @@ type Table struct {
 	generation uint32
 	touched    bool
 	spoilt     bool
+	old        *Adopted // of the table that is to be made anew; nil otherwise
 }
 
 // Open opens the sockets and sets what the rules need of the kernel (sysctl.go
@@ -96,8 +97,8 @@ func Open() (_ *Table, err error) {
 	if t.generation, err = t.conntrack.generation(); err != nil {
 		return nil, err
 	}
-	if t.there, err = t.read(); err != nil {
-		return nil, fmt.Errorf("read table %s: %w", TableName, err)
+	if err = t.recognise(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
@@ -136,6 +137,10 @@ type Adopted struct {
 	Believed []Refusal
 	Plans    map[netip.Addr][]Mark
 	Bindings []Binding
+	// Remade says that the table is of another version: Apply makes it anew, and whoever
+	// calls it brings back the bindings. Those, the nodes and who is up are all that is
+	// known of it.
+	Remade bool
 }
 
 // Adopt reports what is in the kernel; it is empty when there is no table.
@@ -143,6 +148,9 @@ type Adopted struct {
 func (t *Table) Adopt() (Adopted, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.old != nil {
+		return *t.old, nil
+	}
 	bindings, err := t.bindings()
 	if err != nil {
 		return Adopted{}, err

@@ -91,6 +91,7 @@ func (e *Engine) start(before past) error {
 		e.recallStates(before)
 	}
 	e.recallMistakes(before, kernel)
+	e.unbound = kernel.Remade
 	for mark := range kernel.Nodes {
 		if e.members[balance.NodeID(mark)] == nil {
 			// Taken out of the configuration while nobody was there to cut it.

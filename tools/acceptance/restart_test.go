@@ -141,6 +141,28 @@ func TestRulesThatAFirewallRemovedComeBack(t *testing.T) {
 	p.must(held.Exchange())
 }
 
+// On a machine that is not the box's own a new version of the balancer finds the rules of
+// the old one, which it makes anew: everybody stays where he is, and what is open goes on.
+func TestBalancerOfANewVersionKeepsEverybodyWhereHeIs(t *testing.T) {
+	t.Parallel()
+	p := open(t, site.Options{Nodes: 3, MFDs: 12})
+	before := p.landings(p.MFDs, 5011)
+	p.await("all bound", func(s api.Snapshot) bool { return s.Groups[0].Clients == len(p.MFDs) })
+	held := p.visit(p.MFDs[0], 5012)
+	p.must(p.box.Stop())
+	// The set is there since recorded probes note where they leave from.
+	for _, command := range []string{"flush chain ip spoolgate input", "flush chain ip spoolgate departures", "delete set ip spoolgate flying"} {
+		_, err := p.box.Namespace.Output("nft", command)
+		p.must(err)
+	}
+	p.must(held.Exchange())
+	p.must(p.box.Start())
+	p.allServe()
+	p.same("with the new version", before, p.landings(p.MFDs, 5013))
+	p.must(held.Exchange())
+	p.await("what is open is counted", func(s api.Snapshot) bool { return s.Groups[0].Connections == 1 })
+}
+
 // G32: a balancer that hangs, and is then killed and started by whoever
 // supervises it, is missed by nobody: connections go on, known MFDs stay, new
 // ones are dealt by the last plan.
