@@ -115,6 +115,7 @@ func TestKilledBalancerBlamesNoNodeForTheCable(t *testing.T) {
 	p.must(err)
 	p.await("the suspicion", func(s api.Snapshot) bool { return s.Box.Suspicion != "" })
 	p.incidents("with the cables out", func(l []api.Incident) bool { return len(l) == 1 && l[0].Open() })
+	p.awaitFile(filepath.Join(p.box.Dir, "state", "events"), event.BoxSuspicion)
 	p.must(p.box.Kill())
 	p.must(p.box.Start())
 	for i := range p.Nodes {
