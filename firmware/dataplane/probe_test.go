@@ -105,6 +105,7 @@ func (s *site) following() <-chan copied {
 	select {
 	case <-begun:
 	case err := <-ended:
+		ended <- err // for the end of the test
 		s.t.Fatal(err)
 	}
 	return packets

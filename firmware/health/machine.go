@@ -145,7 +145,12 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	if m.gap(at, now) {
 		m.answers = time.Time{}
 	}
-	blind := m.blind(now, at, p)
+	if ownTrouble(p.Outcome) {
+		m.unsent = now
+	}
+	excused := m.excuses(at, p)
+	at.excused = at.excused || excused
+	blind := excused || m.blind(p.Outcome)
 	at.observe(now, p, !blind)
 	if p.Outcome != api.Open && !blind {
 		m.first = false
@@ -154,18 +159,17 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 }
 
 // blind reports whether the outcome tells of the box rather than of the node.
-func (m *Machine) blind(now time.Time, at *port, p api.Probe) bool {
-	if ownTrouble(p.Outcome) {
-		m.unsent = now
-	}
+func (m *Machine) blind(o api.Outcome) bool {
 	if m.health != api.Unknown {
-		return p.Outcome == api.Failed
+		return o == api.Failed
 	}
-	if quiet(p.Outcome) && !at.excused && !m.unsent.IsZero() && p.Time.Sub(m.unsent) < soon {
-		at.excused = true
-		return true
-	}
-	return ownTrouble(p.Outcome) || p.Outcome == api.Absent && m.hold.Deaf
+	return ownTrouble(o) || o == api.Absent && m.hold.Deaf
+}
+
+// excuses reports whether the silence of a port is its first soon after a probe that could
+// not leave the box: what leaves then may be lost with it.
+func (m *Machine) excuses(at *port, p api.Probe) bool {
+	return m.health == api.Unknown && quiet(p.Outcome) && !at.excused && !m.unsent.IsZero() && p.Time.Sub(m.unsent) < soon
 }
 
 // soon is how long after a probe that could not leave the box the next ones may be lost.

@@ -15,7 +15,7 @@ type port struct {
 	number  uint16
 	misses  int // consecutive
 	open    bool
-	excused bool      // of one silence: see Machine.blind
+	excused bool      // of one silence: see Machine.excuses
 	last    time.Time // zero: not probed yet
 	history []api.Probe
 }

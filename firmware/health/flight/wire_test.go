@@ -89,6 +89,7 @@ func (b *bench) follow() {
 	select {
 	case <-begun:
 	case err := <-ended:
+		ended <- err // for the end of the test
 		b.Fatal(err)
 	}
 }
