@@ -45,7 +45,7 @@ type closing struct {
 
 // What is left out after an end without order, as that much may have been given to
 // somebody and not to the medium: numbers of reports and of incidents. None is ever
-// given twice.
+// given twice, also when that happens again before a report is written.
 const (
 	skippedReports   = 100_000
 	skippedIncidents = 100
@@ -111,7 +111,8 @@ func (j *Journal) read() (History, error) {
 			j.ledger.note(r)
 		}
 		// A file that can't be read has had its first number all the same.
-		last, closed = max(last, first), c.closed
+		last, closed = max(last, first, c.resumed.Resumed), c.closed
+		j.ledger.Last = max(j.ledger.Last, c.resumed.Incidents)
 	}
 	h.next = last + 1
 	if closed >= h.next {
@@ -119,6 +120,7 @@ func (j *Journal) read() (History, error) {
 	} else {
 		h.next += skippedReports
 		j.ledger.Last += skippedIncidents
+		errs = append(errs, j.resume(h.next))
 	}
 	h.Open, h.LastIncident = slices.Clone(j.ledger.Open), j.ledger.Last
 	return h, errors.Join(errs...)

@@ -153,6 +153,11 @@ func TestKillSoonAfterAStartGivesNoNumberAgain(t *testing.T) {
 	if err != nil || h.next <= 11 || h.LastIncident <= 10 {
 		t.Errorf("after a kill: next %d, last incident %d, %v", h.next, h.LastIncident, err)
 	}
+	// And the next one gave that number, and was killed as well.
+	_, again, err := OpenJournal(dir, 1024)
+	if err != nil || again.next <= h.next || again.LastIncident <= h.LastIncident || len(again.Reports) != 10 {
+		t.Errorf("after another kill: next %d, last incident %d, %d reports, %v", again.next, again.LastIncident, len(again.Reports), err)
+	}
 }
 
 func TestIncidentThatLastsOutlivesItsReports(t *testing.T) {

@@ -15,10 +15,18 @@ type heading struct {
 	Ledger *ledger `json:"ledger"`
 }
 
+// resumption is a line that says where the numbers of reports and incidents went on
+// after an end without order.
+type resumption struct {
+	Resumed   uint64 `json:"resumed"`
+	Incidents uint64 `json:"incidents"`
+}
+
 // content is what a file says.
 type content struct {
 	reports []api.Report
 	ledger  *ledger // of the heading; nil without it
+	resumed resumption
 	closed  uint64  // from the closing line; 0 without it
 	whole   int     // length of the text up to the last good line that is no closing one
 }
@@ -39,6 +47,7 @@ func parse(text []byte) (c content) {
 			api.Report
 			closing
 			heading
+			resumption
 		}
 		if json.Unmarshal(body, &v) != nil {
 			continue
@@ -50,6 +59,10 @@ func parse(text []byte) (c content) {
 		c.whole = at
 		if v.Ledger != nil {
 			c.ledger = v.Ledger
+			continue
+		}
+		if v.Resumed > 0 {
+			c.resumed = v.resumption
 			continue
 		}
 		c.reports = append(c.reports, v.Report)

@@ -119,6 +119,22 @@ func (j *Journal) begin(first uint64) error {
 	return errors.Join(f.Sync(), d.Sync(), d.Close())
 }
 
+// resume notes that the numbers of reports go on from next, and those of incidents after
+// the ledger's last.
+func (j *Journal) resume(next uint64) error {
+	if j.file == nil {
+		return nil
+	}
+	l, err := line(resumption{Resumed: next, Incidents: j.ledger.Last})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(j.write(l), j.file.Sync()); err != nil {
+		return fmt.Errorf("journal of events: %w", err)
+	}
+	return nil
+}
+
 // Close notes the number of the next report, so that none is left out then.
 func (j *Journal) Close(next uint64) error {
 	if j.file == nil {
