@@ -3,7 +3,6 @@ package dataplane
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -27,12 +26,37 @@ import (
 func (t *Table) Apply(l Layout) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.apply(l, t.there, nil)
+}
+
+// Make makes the table anew, whatever is there, with all that it holds from its first
+// packet on, in one transaction: at no moment does anybody meet rules that do not know
+// him, and a program that is killed leaves the table before or the new one whole.
+func (t *Table) Make(l Layout, c Contents) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	keep := nothing()
+	for _, m := range c.Up {
+		keep.up[m] = true
+	}
+	for _, m := range c.Waiting {
+		keep.waiting[m] = true
+	}
+	for vip, plan := range c.Plans {
+		keep.groups[vip.Unmap()] = dealt{plan: plan}
+	}
+	t.there, t.anew = nothing(), true
+	return t.apply(l, keep, c.Bindings)
+}
+
+// apply has the kernel do what the layout says, and keep what is kept as far as the
+// layout has it.
+func (t *Table) apply(l Layout, keep kernel, bindings []Binding) error {
 	l = l.plain()
 	if err := l.check(); err != nil {
 		return fmt.Errorf("apply layout: %w", err)
 	}
-	nodes := l.nodes()
-	for mark, addr := range nodes {
+	for mark, addr := range l.nodes() {
 		if old, ok := t.there.nodes[mark]; ok && old != addr {
 			return fmt.Errorf("apply layout: mark %d is node %s and cannot become %s", mark, old, addr)
 		}
@@ -40,30 +64,17 @@ func (t *Table) Apply(l Layout) error {
 	if err := t.allowWindows(l); err != nil {
 		return err
 	}
-	still := func(marks map[Mark]bool) map[Mark]bool {
-		marks = maps.Clone(marks)
-		maps.DeleteFunc(marks, func(m Mark, _ bool) bool { _, there := nodes[m]; return !there })
-		return marks
-	}
-	next := kernel{exists: true, nodes: nodes, up: still(t.there.up), waiting: still(t.there.waiting), believed: maps.Clone(t.there.believed), groups: map[netip.Addr]dealt{}}
-	maps.DeleteFunc(next.believed, func(r Refusal, _ bool) bool { _, there := nodes[r.Mark]; return !there })
-	for _, g := range l.Groups {
-		plan := slices.DeleteFunc(slices.Clone(t.there.groups[g.VirtualAddress].plan), func(m Mark) bool {
-			return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == m })
-		})
-		next.groups[g.VirtualAddress] = dealt{affinity: g.Affinity, plan: plan, spare: spareOf(plan, t.there.groups[g.VirtualAddress].spare), source: t.there.groups[g.VirtualAddress].source}
-	}
-	next.nameSources()
-	if err := t.write(l, next); err != nil {
+	next := keep.under(l)
+	if err := t.write(l, next, bindings); err != nil {
 		return fmt.Errorf("apply layout: %w", err)
 	}
 	before := t.there
-	t.there, t.newcomers, t.spoilt, t.old = next, l.Newcomers, false, nil
+	t.there, t.newcomers, t.anew, t.old = next, l.Newcomers, false, nil
 	return t.settleBindings(before)
 }
 
 // write sends the whole layout as one transaction.
-func (t *Table) write(l Layout, next kernel) error {
+func (t *Table) write(l Layout, next kernel, bindings []Binding) error {
 	if err := t.writeSets(); err != nil {
 		return err
 	}
@@ -89,6 +100,9 @@ func (t *Table) write(l Layout, next kernel) error {
 	if err := t.writeElements(l, next); err != nil {
 		return err
 	}
+	if err := t.writeBindings(l, bindings); err != nil {
+		return err
+	}
 	for vip := range t.there.groups {
 		if _, stays := next.groups[vip]; stays {
 			continue
@@ -103,10 +117,12 @@ func (t *Table) write(l Layout, next kernel) error {
 }
 
 func (t *Table) writeSets() error {
-	if t.spoilt {
-		t.nft.DelTable(t.table)
-	}
 	t.nft.AddTable(t.table)
+	if t.anew {
+		// What is not there can't be deleted.
+		t.nft.DelTable(t.table)
+		t.nft.AddTable(t.table)
+	}
 	if !t.there.exists {
 		for _, s := range t.sets.all() {
 			if err := t.nft.AddSet(s, nil); err != nil {
@@ -147,6 +163,17 @@ func (t *Table) writeElements(l Layout, next kernel) error {
 		}
 	}
 	return nil
+}
+
+// writeBindings adds those of the layout's groups and nodes.
+func (t *Table) writeBindings(l Layout, bindings []Binding) error {
+	var add []nftables.SetElement
+	for _, b := range index(bindings) {
+		if l.has(b) {
+			add = append(add, bindingElement(b))
+		}
+	}
+	return t.change(t.sets.clients, add, nil)
 }
 
 func (t *Table) writeChain(c chain, rules bool) {
@@ -209,9 +236,10 @@ func (t *Table) settleBindings(before kernel) error {
 	})
 }
 
-// fit is what is left of a window after the affinity changed.
+// fit is what is left of a window after the affinity changed; that before may be
+// unknown, and is 0 then.
 func fit(left, before, now time.Duration) time.Duration {
-	if now > before {
+	if now > before && before > 0 {
 		return left + now - before
 	}
 	return min(left, now)

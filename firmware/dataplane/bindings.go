@@ -33,22 +33,22 @@ func (t *Table) bindings() ([]Binding, error) {
 	if !t.there.exists {
 		return nil, nil
 	}
-	return t.readBindings()
-}
-
-func (t *Table) readBindings() ([]Binding, error) {
 	elements, err := t.nft.GetSetElements(t.sets.clients)
 	if err != nil {
 		return nil, fmt.Errorf("read bindings: %w", err)
 	}
+	return t.family.bindings(elements), nil
+}
+
+func (f family) bindings(elements []nftables.SetElement) []Binding {
 	bindings := make([]Binding, 0, len(elements))
 	for _, e := range elements {
 		bindings = append(bindings, Binding{
-			VirtualAddress: t.family.address(e.Key), Client: t.family.address(e.Key[t.family.addrLen:]),
+			VirtualAddress: f.address(e.Key), Client: f.address(e.Key[f.addrLen:]),
 			Mark: markOf(e.Val), Left: e.Expires,
 		})
 	}
-	return bindings, nil
+	return bindings
 }
 
 // Bind inserts bindings or replaces those of the same clients, each with what

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -20,8 +19,8 @@ const (
 	// Touched: somebody else has changed the machine's packet filter, and what
 	// the table holds is right. A rule of it may be missing: Apply writes all.
 	Touched
-	// Lost: the table is not what it was, or gone, and the bindings may be too.
-	// Apply makes a new one; whoever calls it brings back the bindings.
+	// Lost: the table is not what it was, or gone, and the bindings may be too. Make
+	// makes a new one.
 	Lost
 )
 
@@ -40,27 +39,25 @@ func (t *Table) Check() (Condition, error) {
 	if !touched {
 		return Untouched, nil
 	}
-	is, same, err := lookTwice(t.read, t.there)
-	if same {
+	// What can't be read is lost as well: a set or a chain is missing.
+	if _, same := lookTwice(t.read, t.there.equal); same {
 		return Touched, nil
 	}
-	// What can't be read is spoilt as well: a set or a chain is missing.
-	t.spoilt = err != nil || is.exists
-	t.there = kernel{nodes: map[Mark]netip.Addr{}, groups: map[netip.Addr]dealt{}}
+	t.there, t.anew = nothing(), true
 	return Lost, nil
 }
 
-// lookTwice reads the table, and once more where it can't be read or is not what it
-// was. A read is many questions, and who changes the packet filter between two of them
-// leaves half an answer, or none: what is called lost for that would be made anew under
-// everybody who prints.
-func lookTwice(read func() (kernel, error), want kernel) (is kernel, same bool, err error) {
+// lookTwice reads the table, and once more where it can't be read or is not what is
+// expected. A read is many questions, and who changes the packet filter between two of
+// them leaves half an answer, or none: what is called lost for that would be made anew
+// under everybody who prints.
+func lookTwice(read func() (kernel, error), expected func(kernel) bool) (kernel, bool) {
 	for range 2 {
-		if is, err = read(); err == nil && is.equal(want) {
-			return is, true, nil
+		if is, err := read(); err == nil && expected(is) {
+			return is, true
 		}
 	}
-	return is, false, err
+	return nothing(), false
 }
 
 func (k kernel) equal(o kernel) bool {

@@ -89,24 +89,23 @@ func TestTableIsCalledLostOnlyAtTheSecondLook(t *testing.T) {
 	for name, c := range map[string]struct {
 		looks []look
 		same  bool
-		fails bool
 	}{
-		"whole":                      {[]look{{is: whole}}, true, false},
-		"can't be read once":         {[]look{failed, {is: whole}}, true, false},
-		"half of it is read once":    {[]look{{is: half}, {is: whole}}, true, false},
-		"can't be read":              {[]look{failed, failed}, false, true},
-		"gone":                       {[]look{{}, {}}, false, false},
-		"a set is gone from it":      {[]look{{is: half}, {is: half}}, false, false},
-		"can't be read, and changed": {[]look{failed, {is: half}}, false, false},
+		"whole":                      {[]look{{is: whole}}, true},
+		"can't be read once":         {[]look{failed, {is: whole}}, true},
+		"half of it is read once":    {[]look{{is: half}, {is: whole}}, true},
+		"can't be read":              {[]look{failed, failed}, false},
+		"gone":                       {[]look{{}, {}}, false},
+		"a set is gone from it":      {[]look{{is: half}, {is: half}}, false},
+		"can't be read, and changed": {[]look{failed, {is: half}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := 0
-			is, same, err := lookTwice(func() (kernel, error) {
+			is, same := lookTwice(func() (kernel, error) {
 				next++
 				return c.looks[next-1].is, c.looks[next-1].err
-			}, whole)
-			if same != c.same || (err != nil) != c.fails || next != len(c.looks) || is.exists != c.looks[next-1].is.exists {
-				t.Errorf("after %d looks: %+v, the same: %v, %v", next, is, same, err)
+			}, whole.equal)
+			if same != c.same || next != len(c.looks) || same != is.equal(whole) {
+				t.Errorf("after %d looks: %+v, the same: %v", next, is, same)
 			}
 		})
 	}

@@ -23,6 +23,32 @@ type kernel struct {
 	groups   map[netip.Addr]dealt
 }
 
+// nothing is what no table holds.
+func nothing() kernel {
+	return kernel{nodes: map[Mark]netip.Addr{}, up: map[Mark]bool{}, waiting: map[Mark]bool{}, groups: map[netip.Addr]dealt{}}
+}
+
+// under is what stays of it where the kernel does what a layout says.
+func (k kernel) under(l Layout) kernel {
+	nodes := l.nodes()
+	still := func(marks map[Mark]bool) map[Mark]bool {
+		marks = maps.Clone(marks)
+		maps.DeleteFunc(marks, func(m Mark, _ bool) bool { _, there := nodes[m]; return !there })
+		return marks
+	}
+	next := kernel{exists: true, nodes: nodes, up: still(k.up), waiting: still(k.waiting), believed: maps.Clone(k.believed), groups: map[netip.Addr]dealt{}}
+	maps.DeleteFunc(next.believed, func(r Refusal, _ bool) bool { _, there := nodes[r.Mark]; return !there })
+	for _, g := range l.Groups {
+		was := k.groups[g.VirtualAddress]
+		plan := slices.DeleteFunc(slices.Clone(was.plan), func(m Mark) bool {
+			return !slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == m })
+		})
+		next.groups[g.VirtualAddress] = dealt{affinity: g.Affinity, plan: plan, spare: spareOf(plan, was.spare), source: was.source}
+	}
+	next.nameSources()
+	return next
+}
+
 // dealt is what a group of the table has beside its rules.
 type dealt struct {
 	affinity time.Duration
@@ -74,7 +100,7 @@ func (k kernel) nameSources() {
 // read reads the table. A group counts when its chain of first packets is
 // reachable from the groups map.
 func (t *Table) read() (kernel, error) {
-	k := kernel{nodes: map[Mark]netip.Addr{}, groups: map[netip.Addr]dealt{}}
+	k := nothing()
 	tables, err := t.nft.ListTablesOfFamily(t.family.table)
 	if err != nil {
 		return k, err
@@ -88,8 +114,8 @@ func (t *Table) read() (kernel, error) {
 		return k, err
 	}
 	for _, want := range t.sets.all() {
-		if !slices.ContainsFunc(sets, func(s *nftables.Set) bool { return s.Name == want.Name }) {
-			return k, fmt.Errorf("table %s has no set %s", TableName, want.Name)
+		if !slices.ContainsFunc(sets, func(s *nftables.Set) bool { return s.Name == want.Name && alike(s, want) }) {
+			return k, fmt.Errorf("table %s has no set %s of the right type", TableName, want.Name)
 		}
 	}
 	nodes, err := t.nft.GetSetElements(t.sets.nodes)
@@ -147,11 +173,15 @@ func (t *Table) readMarks(set *nftables.Set) (map[Mark]bool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return marksOf(elements), nil
+}
+
+func marksOf(elements []nftables.SetElement) map[Mark]bool {
 	marks := map[Mark]bool{}
 	for _, e := range elements {
 		marks[markOf(e.Key)] = true
 	}
-	return marks, nil
+	return marks
 }
 
 func (t *Table) readRefusals() (map[Refusal]bool, error) {

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"spoolgate/firmware/config"
@@ -110,6 +111,22 @@ func (l Layout) check() error {
 		}
 	}
 	return nil
+}
+
+// has reports whether a binding is of a group of the layout, and of a node of it.
+func (l Layout) has(b Binding) bool {
+	return slices.ContainsFunc(l.Groups, func(g Group) bool {
+		return g.VirtualAddress == b.VirtualAddress && slices.ContainsFunc(g.Nodes, func(n Node) bool { return n.Mark == b.Mark })
+	})
+}
+
+func (l Layout) affinity(vip netip.Addr) time.Duration {
+	for _, g := range l.Groups {
+		if g.VirtualAddress == vip {
+			return g.Affinity
+		}
+	}
+	return 0
 }
 
 func (l Layout) nodes() map[Mark]netip.Addr {

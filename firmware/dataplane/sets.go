@@ -23,6 +23,9 @@ const (
 // attribute.
 const elementsPerMessage = 400
 
+// bindingBytes is what a binding takes in a transaction, with some to spare.
+const bindingBytes = 64
+
 // sets are the named sets and maps of the table.
 type sets struct {
 	clients  *nftables.Set // VIP . client -> mark, with a timeout each
@@ -92,6 +95,17 @@ func newSets(table *nftables.Table, f family) sets {
 
 func (s sets) all() []*nftables.Set {
 	return []*nftables.Set{s.clients, s.nodes, s.up, s.waiting, s.believed, s.same, s.vips, s.sources, s.hairpin, s.servers, s.ftp, s.routed, s.probes, s.flying, s.spare, s.groups, s.windows, s.limited, s.asked, s.heard}
+}
+
+// alike reports whether what is read of a set is what is expected of another.
+func alike(is, want *nftables.Set) bool {
+	same := func(a, b nftables.SetDatatype) bool {
+		return a.GetNFTMagic() == b.GetNFTMagic() && a.Bytes == b.Bytes
+	}
+	if want.DataType == nftables.TypeVerdict {
+		return is.IsMap // of such a map the library does not tell the types
+	}
+	return is.IsMap == want.IsMap && is.Interval == want.Interval && same(is.KeyType, want.KeyType) && same(is.DataType, want.DataType)
 }
 
 func refusalElement(r Refusal) nftables.SetElement {

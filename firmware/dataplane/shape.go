@@ -3,7 +3,6 @@ package dataplane
 import (
 	"fmt"
 	"hash/crc32"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -30,49 +29,67 @@ func shape(f family, s sets) string {
 }
 
 // recognise reads the table that may be there. Of one that is of another shape or can't be
-// read it keeps for Adopt what any version has, and has Apply make it anew.
+// read it keeps for Adopt what can be read of it.
 func (t *Table) recognise() error {
 	chains, err := t.nft.ListChainsOfTableFamily(t.family.table)
 	if err != nil {
 		return fmt.Errorf("list the chains of the packet filter: %w", err)
 	}
 	named := shape(t.family, t.sets)
-	known := slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name == TableName && c.Name == named })
-	is, err := t.read()
-	if err != nil {
-		is, err = t.read() // somebody may have changed the packet filter meanwhile
+	ours := slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name == TableName && c.Name == named })
+	is, known := lookTwice(t.read, func(is kernel) bool { return is.exists == ours })
+	t.there = is
+	if !known {
+		t.anew, t.old = true, t.salvage()
 	}
-	if err == nil && known == is.exists {
-		t.there = is
-		return nil
-	}
-	t.there, t.spoilt = kernel{nodes: map[Mark]netip.Addr{}, groups: map[netip.Addr]dealt{}}, true
-	t.old = t.salvage()
 	return nil
 }
 
-// salvage reads who is where of a table of whatever shape.
+// salvage reads of a table of whatever shape what can be read. Marks mean nothing where it
+// does not say which nodes they are.
 func (t *Table) salvage() *Adopted {
-	old := &Adopted{Remade: true}
-	nodes, err := t.nft.GetSetElements(t.sets.nodes)
+	k, bindings := nothing(), []Binding(nil)
+	nodes, err := t.elements(t.sets.nodes)
 	if err != nil {
-		return old
+		return &Adopted{Remade: true}
 	}
-	bindings, err := t.readBindings()
-	if err != nil {
-		return old
-	}
-	up, err := t.readMarks(t.sets.up)
-	if err != nil {
-		return old
-	}
-	old.Nodes, old.Bindings = map[Mark]netip.Addr{}, bindings
 	for _, e := range nodes {
-		old.Nodes[markOf(e.Key)] = t.family.address(e.Val)
+		k.nodes[markOf(e.Key)] = t.family.address(e.Val)
 	}
-	for mark := range up {
-		old.Up = append(old.Up, mark)
+	if waiting, err := t.elements(t.sets.waiting); err == nil {
+		k.waiting = marksOf(waiting)
 	}
-	slices.Sort(old.Up)
-	return old
+	if up, err := t.elements(t.sets.up); err == nil {
+		k.up = marksOf(up)
+	} else {
+		for mark := range k.nodes {
+			k.waiting[mark] = true // whether they serve is not known
+		}
+	}
+	if clients, err := t.elements(t.sets.clients); err == nil {
+		bindings = t.family.bindings(clients)
+	}
+	if vips, err := t.elements(t.sets.vips); err == nil {
+		for _, e := range vips {
+			vip := t.family.address(e.Key)
+			affinity, _ := t.readAffinity(vip)
+			plan, _ := t.readPlan(vip)
+			k.groups[vip] = dealt{affinity: affinity, plan: plan}
+		}
+	}
+	a := k.adopted(bindings)
+	a.Remade = true
+	return &a
+}
+
+// elements reads a set if it is there as expected.
+func (t *Table) elements(set *nftables.Set) ([]nftables.SetElement, error) {
+	is, err := t.nft.GetSetByName(t.table, set.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !alike(is, set) {
+		return nil, fmt.Errorf("set %s is of another type", set.Name)
+	}
+	return t.nft.GetSetElements(set)
 }

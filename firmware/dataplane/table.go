@@ -17,10 +17,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"net/netip"
-	"slices"
 	"sync"
 
 	"github.com/google/nftables"
@@ -54,12 +51,11 @@ type Table struct {
 	there     kernel
 	newcomers int // as of the last Apply
 	// What Check knows: the number of the last change in the kernel that was ours,
-	// whether somebody else has made one, and whether that left a table that must
-	// be made anew.
+	// and whether somebody else has made one.
 	generation uint32
 	touched    bool
-	spoilt     bool
-	old        *Adopted // of the table that is to be made anew; nil otherwise
+	anew       bool     // whatever is there is not to be kept
+	old        *Adopted // what was there at the start, of another version; nil otherwise
 }
 
 // Open opens the sockets and sets what the rules need of the kernel (sysctl.go
@@ -80,10 +76,10 @@ func Open() (_ *Table, err error) {
 	if t.timeouts, err = prepareKernel(); err != nil {
 		return nil, err
 	}
-	// A transaction of 16 groups is answered by more acknowledgements than the
-	// default receive buffer holds.
+	// A transaction of 16 groups is answered by more acknowledgements than the default
+	// receive buffer holds, and Make sends all bindings as one.
 	t.nft, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return errors.Join(c.SetReadBuffer(8<<20), c.SetWriteBuffer(4<<20), widen(c))
+		return errors.Join(c.SetReadBuffer(8<<20), c.SetWriteBuffer(maxClients*bindingBytes), widen(c))
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
@@ -127,40 +123,6 @@ func (t *Table) Close() error {
 		t.timeouts = nil
 	}
 	return errors.Join(errs...)
-}
-
-// Adopted is what was found in the kernel.
-type Adopted struct {
-	Nodes    map[Mark]netip.Addr
-	Up       []Mark
-	Waiting  []Mark // see Wait
-	Believed []Refusal
-	Plans    map[netip.Addr][]Mark
-	Bindings []Binding
-	// Remade says that the table is of another version: Apply makes it anew, and whoever
-	// calls it brings back the bindings. Those, the nodes and who is up are all that is
-	// known of it.
-	Remade bool
-}
-
-// Adopt reports what is in the kernel; it is empty when there is no table.
-// The caller must go on using a mark for the address that it has here.
-func (t *Table) Adopt() (Adopted, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.old != nil {
-		return *t.old, nil
-	}
-	bindings, err := t.bindings()
-	if err != nil {
-		return Adopted{}, err
-	}
-	plans := map[netip.Addr][]Mark{}
-	for vip, g := range t.there.groups {
-		plans[vip] = slices.Clone(g.plan)
-	}
-	return Adopted{Nodes: maps.Clone(t.there.nodes), Up: slices.Sorted(maps.Keys(t.there.up)), Waiting: slices.Sorted(maps.Keys(t.there.waiting)), Believed: slices.Collect(maps.Keys(t.there.believed)),
-		Plans: plans, Bindings: bindings}, nil
 }
 
 func (t *Table) flush(what string) error {

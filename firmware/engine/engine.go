@@ -124,7 +124,7 @@ type Engine struct {
 	unset      bool                // the kernel refused the last change
 	refusedAt  time.Time           // when it did
 	unapplied  bool                // the kernel lacks the configuration's groups and nodes
-	unbound    bool                // the kernel lacks the bindings
+	lost       bool                // the kernel has lost its table
 	dead       []*member           // Down or removed: their connections are cut once the kernel has the change
 	up         []dataplane.Mark    // what the kernel has; nil before the first change
 	waiting    []dataplane.Mark    // as the kernel has them

@@ -79,6 +79,19 @@ func (k *fakeKernel) Apply(l dataplane.Layout) error {
 	return nil
 }
 
+func (k *fakeKernel) Make(l dataplane.Layout, c dataplane.Contents) error {
+	if err := k.err(); err != nil {
+		return err
+	}
+	k.bindings, k.plans = map[netip.Addr]dataplane.Binding{}, map[netip.Addr][]dataplane.Mark{}
+	k.up, k.waiting, k.believed = slices.Clone(c.Up), slices.Clone(c.Waiting), nil
+	maps.Copy(k.plans, c.Plans)
+	for _, b := range c.Bindings {
+		k.bindings[b.Client] = b
+	}
+	return k.Apply(l)
+}
+
 func (k *fakeKernel) Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error {
 	if err := k.err(); err != nil {
 		return err

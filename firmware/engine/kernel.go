@@ -19,6 +19,7 @@ import (
 type Kernel interface {
 	Adopt() (dataplane.Adopted, error)
 	Apply(dataplane.Layout) error
+	Make(dataplane.Layout, dataplane.Contents) error
 	Change(up []dataplane.Mark, plans map[netip.Addr][]dataplane.Mark) error
 	Wait([]dataplane.Mark) error
 	Believe([]dataplane.Refusal) error
@@ -84,19 +85,19 @@ func (e *Engine) program() {
 // change gives the kernel the layout, the plans and the nodes that serve, each
 // as far as it changed, and reports whether it has them all.
 func (e *Engine) change(now time.Time) bool {
+	if e.lost {
+		if err := e.opts.Kernel.Make(e.layout(), e.contents(now)); err != nil {
+			e.refused(now, "the rules and who is where", err)
+			return false
+		}
+		e.lost, e.unapplied = false, false
+	}
 	if e.unapplied {
 		if err := e.opts.Kernel.Apply(e.layout()); err != nil {
 			e.refused(now, "the changed configuration", err)
 			return false
 		}
 		e.unapplied = false
-	}
-	if e.unbound {
-		if err := e.rebind(); err != nil {
-			e.refused(now, "the bindings", err)
-			return false
-		}
-		e.unbound = false
 	}
 	plans := map[netip.Addr][]dataplane.Mark{}
 	for _, g := range e.groups {
@@ -201,31 +202,23 @@ func (e *Engine) guard() {
 	case found == dataplane.Touched:
 		e.unapplied = true
 	case found == dataplane.Lost:
-		e.unapplied, e.unbound, e.unset, e.up, e.waiting, e.believed = true, true, true, nil, nil, nil
+		e.lost, e.unset, e.up, e.waiting, e.believed = true, true, nil, nil, nil
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
 			Text: "another program removed the rules that pass MFDs to the nodes; they are written again now, with everybody on the node as before. Find out which program changes nftables on this machine, and stop it"})
 	}
 }
 
-// rebind gives the bindings to a new table. Until it has them, whoever calls waits
-// and is not dealt anew.
-func (e *Engine) rebind() error {
-	now := e.opts.Now()
-	all := []dataplane.Mark{}
-	var bindings []dataplane.Binding
+// contents are what a new table holds in place of one that is lost.
+func (e *Engine) contents(now time.Time) dataplane.Contents {
+	c := dataplane.Contents{Up: e.serving(), Waiting: e.unknown(), Plans: map[netip.Addr][]dataplane.Mark{}}
 	for _, g := range e.groups {
-		for _, m := range g.members {
-			all = append(all, dataplane.Mark(m.id))
-		}
+		slots, _ := g.policy.Plan(now)
+		c.Plans[g.VirtualAddress] = marks(slots)
 		for _, b := range g.policy.Bindings(now) {
-			bindings = append(bindings, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node), Left: b.Left})
+			c.Bindings = append(c.Bindings, dataplane.Binding{VirtualAddress: g.VirtualAddress, Client: b.Client, Mark: dataplane.Mark(b.Node), Left: b.Left})
 		}
 	}
-	if err := e.opts.Kernel.Wait(all); err != nil {
-		return err
-	}
-	e.waiting = all
-	return e.opts.Kernel.Bind(bindings)
+	return c
 }
 
 // cut ends the open connections of a node, so that its MFDs notice at once.

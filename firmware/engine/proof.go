@@ -127,7 +127,7 @@ func (e *Engine) evidence(g *group, open *proof.Survey, holds map[netip.Addr]api
 			out.Bypasses = append(out.Bypasses, found.Text)
 		}
 	}
-	if e.unset || e.unapplied || e.unbound {
+	if e.unset || e.unapplied || e.lost {
 		out.Refused = "the kernel lacks the last change of the rules that pass MFDs; do: see spoolctl incidents"
 	}
 	return out

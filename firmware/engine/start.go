@@ -60,21 +60,9 @@ func (e *Engine) start(before past) error {
 	}
 	e.endUnwatched()
 	e.beginLoad()
-	if err := e.opts.Kernel.Apply(e.layout()); err != nil {
+	bindings, from, err := e.takeOver(kernel, record)
+	if err != nil {
 		return err
-	}
-	bindings := kernel.Bindings
-	e.waiting, e.believed = kernel.Waiting, kernel.Believed
-	if fresh {
-		// Before there are bindings: an MFD that calls now shall not lose its own.
-		e.waiting = e.unknown()
-		if err := e.opts.Kernel.Wait(e.waiting); err != nil {
-			return err
-		}
-		bindings = e.remembered(record)
-		if err := e.opts.Kernel.Bind(bindings); err != nil {
-			return err
-		}
 	}
 	e.adopt(bindings, e.origins(bindings, record, before))
 	for _, m := range before.moves {
@@ -91,7 +79,6 @@ func (e *Engine) start(before past) error {
 		e.recallStates(before)
 	}
 	e.recallMistakes(before, kernel)
-	e.unbound = kernel.Remade
 	for mark := range kernel.Nodes {
 		if e.members[balance.NodeID(mark)] == nil {
 			// Taken out of the configuration while nobody was there to cut it.
@@ -104,10 +91,6 @@ func (e *Engine) start(before past) error {
 	e.starts.follow(e.rules())
 	e.schedule.Set(e.targets())
 	e.windows.Set(e.windowsTargets())
-	from := "the kernel, which went on without this daemon"
-	if fresh {
-		from = "the journal"
-	}
 	e.tell(event.Event{Kind: event.Started, Severity: event.Info,
 		Text: fmt.Sprintf("%s; %s taken from %s", e.balancing(), phrase.Count(len(bindings), "binding"), from)})
 	e.inUse(wrong)
@@ -119,6 +102,27 @@ func (e *Engine) start(before past) error {
 	}
 	e.publish()
 	return nil
+}
+
+// takeOver has the kernel do what the configuration says, with everybody who is bound on
+// his node, and returns the bindings and whom they were taken from. A table that is there
+// is changed; where there is none, or that of another version, one is made with all in it.
+func (e *Engine) takeOver(kernel dataplane.Adopted, record dataplane.Record) (bindings []dataplane.Binding, from string, err error) {
+	layout := e.layout()
+	bindings, from = kernel.Under(layout), "the kernel, which went on without this daemon"
+	if len(kernel.Nodes) > 0 && !kernel.Remade {
+		e.waiting, e.believed = kernel.Waiting, kernel.Believed
+		return bindings, from, e.opts.Kernel.Apply(layout)
+	}
+	from += "; its rules were those of another version, and are written anew"
+	e.waiting = kernel.Waiting
+	if len(kernel.Nodes) == 0 {
+		e.waiting = e.unknown()
+	}
+	if len(kernel.Nodes) == 0 || kernel.Bindings == nil {
+		bindings, from = e.remembered(record), "the journal"
+	}
+	return bindings, from, e.opts.Kernel.Make(layout, dataplane.Contents{Up: kernel.Up, Waiting: e.waiting, Plans: kernel.Plans, Bindings: bindings})
 }
 
 // stood reports whether what events told of the node's name was told of this machine, as

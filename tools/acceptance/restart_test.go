@@ -3,6 +3,7 @@ package acceptance
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -142,7 +143,8 @@ func TestRulesThatAFirewallRemovedComeBack(t *testing.T) {
 }
 
 // On a machine that is not the box's own a new version of the balancer finds the rules of
-// the old one, which it makes anew: everybody stays where he is, and what is open goes on.
+// the old one, which it makes anew: everybody stays where he is, nobody is refused
+// meanwhile, and what is open goes on.
 func TestBalancerOfANewVersionKeepsEverybodyWhereHeIs(t *testing.T) {
 	t.Parallel()
 	p := open(t, site.Options{Nodes: 3, MFDs: 12})
@@ -156,11 +158,16 @@ func TestBalancerOfANewVersionKeepsEverybodyWhereHeIs(t *testing.T) {
 		p.must(err)
 	}
 	p.must(held.Exchange())
+	stop := p.traffic(p.MFDs[1:], time.Millisecond)
 	p.must(p.box.Start())
 	p.allServe()
+	stop()
 	p.same("with the new version", before, p.landings(p.MFDs, 5013))
 	p.must(held.Exchange())
-	p.await("what is open is counted", func(s api.Snapshot) bool { return s.Groups[0].Connections == 1 })
+	p.await("what is open is counted", func(s api.Snapshot) bool { return s.Groups[0].Connections == len(p.MFDs) })
+	p.awaitEvent("the rules are told to be new", 0, func(e api.Event) bool {
+		return e.Kind == event.Started && strings.Contains(e.Text, "those of another version")
+	})
 }
 
 // G32: a balancer that hangs, and is then killed and started by whoever
