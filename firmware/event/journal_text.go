@@ -27,8 +27,8 @@ type content struct {
 	reports []api.Report
 	ledger  *ledger // of the heading; nil without it
 	resumed resumption
-	closed  uint64  // from the closing line; 0 without it
-	whole   int     // length of the text up to the last good line that is no closing one
+	closed  uint64 // from the closing line; 0 without it
+	whole   int    // length of the text up to the last good line that is no closing one
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

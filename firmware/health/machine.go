@@ -52,11 +52,12 @@ type Status struct {
 //	          ports answer them: Up. One fails, or the node did not serve when it
 //	          was last told of (Recall): it has lost that right, and comes to Down
 //	          by the misses or to Starting when all ports answer.
-//	          Probes that could not leave the box decide nothing, and neither does the
-//	          first silence of a port soon after one, nor that of an absent node while
-//	          the box hears nobody: a server's machine answers for its address long
-//	          before its services do, so that one whose services answer at once was
-//	          there before the switch let the box in.
+//	          Probes that could not leave the box decide nothing, for as long as the
+//	          misses take and while the box suspects itself, and neither does the first
+//	          silence of a port soon after one, nor that of an absent node while the box
+//	          hears nobody: a server's machine answers for its address long before its
+//	          services do, so that one whose services answer at once was there before
+//	          the switch let the box in.
 //	Starting  all ports answered, the up-delay runs. A failure stops it; it starts
 //	          anew when all ports answer again. Down after the misses. For a node that
 //	          goes Down over and over the delay is longer each time, while another
@@ -84,6 +85,7 @@ type Machine struct {
 	flaps   flaps     // see flap.go
 	answers time.Time // all ports answer since; zero when they do not
 	hold    Verdict
+	trusted time.Time // since then the box has not suspected itself
 	now     time.Time // of the last call
 
 	told         api.Health // what the last call reported
@@ -93,7 +95,7 @@ type Machine struct {
 
 // NewMachine is a node that nothing is known of, after the box's own start.
 func NewMachine(rule Rule, now time.Time) *Machine {
-	m := &Machine{health: api.Unknown, since: now, first: true, now: now}
+	m := &Machine{health: api.Unknown, since: now, first: true, trusted: now, now: now}
 	m.SetRule(rule, now)
 	return m
 }
@@ -104,7 +106,7 @@ func NewMachine(rule Rule, now time.Time) *Machine {
 // delay anew. Unknown stays, without the right to be Up at its first probe: the
 // probe may have been missed before.
 func NewMachineFrom(rule Rule, prior api.Health, now time.Time) *Machine {
-	m := &Machine{health: api.Unknown, since: now, now: now, flaps: flaps{serving: now}}
+	m := &Machine{health: api.Unknown, since: now, trusted: now, now: now, flaps: flaps{serving: now}}
 	switch prior {
 	case api.Up, api.Checking, api.Down, api.Starting:
 		m.health = prior
@@ -150,7 +152,7 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	}
 	excused := m.excuses(at, p)
 	at.excused = at.excused || excused
-	blind := excused || m.blind(p.Outcome)
+	blind := excused || m.blind(now, p.Outcome)
 	at.observe(now, p, !blind)
 	if p.Outcome != api.Open && !blind {
 		m.first = false
@@ -158,12 +160,16 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	return m.step(now)
 }
 
-// blind reports whether the outcome tells of the box rather than of the node.
-func (m *Machine) blind(o api.Outcome) bool {
-	if m.health != api.Unknown {
+// blind reports whether the outcome tells of the box rather than of the node. That there
+// is no way to a node is a matter of its own once the box has had time to find its network.
+func (m *Machine) blind(now time.Time, o api.Outcome) bool {
+	switch {
+	case m.health != api.Unknown || o == api.Failed:
 		return o == api.Failed
+	case o == api.NoRoute:
+		return m.hold.Suspect || now.Sub(m.trusted) < time.Duration(m.rule.misses())*m.rule.Interval
 	}
-	return ownTrouble(o) || o == api.Absent && m.hold.Deaf
+	return o == api.Absent && m.hold.Deaf
 }
 
 // excuses reports whether the silence of a port is its first soon after a probe that could
@@ -176,9 +182,10 @@ func (m *Machine) excuses(at *port, p api.Probe) bool {
 const soon = 2 * time.Second
 
 // Unsent reports whether nothing is known of the node yet because of probes that could not
-// leave the box or were lost with them: it is worth asking again within a second.
+// leave the box or were lost with them: it is worth asking again within a second, while
+// it may be Up at once.
 func (m *Machine) Unsent() bool {
-	return m.health == api.Unknown && slices.ContainsFunc(m.ports, func(p *port) bool {
+	return m.health == api.Unknown && m.first && slices.ContainsFunc(m.ports, func(p *port) bool {
 		last := p.probe().Outcome
 		return ownTrouble(last) || p.excused && quiet(last) && p.misses == 0
 	})
@@ -202,6 +209,9 @@ func (m *Machine) Hold(now time.Time, v Verdict) (changed bool) {
 		for _, s := range m.services {
 			s.misses = 0
 		}
+	}
+	if (m.hold.Suspect || m.hold.Deaf) && !v.Suspect && !v.Deaf {
+		m.trusted = now
 	}
 	m.hold = v
 	return m.step(now)

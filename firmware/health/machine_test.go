@@ -91,8 +91,18 @@ func TestNodeThatIsDownAtBootIsNeverUsed(t *testing.T) {
 }
 
 func TestBoxWithoutNetworkAtBootLearnsNothingFromIt(t *testing.T) {
-	start(t).rounds(20, api.NoRoute, api.Failed, api.Unknown).reason("this box has no way to the node").
-		round(api.Open, api.Open, api.Up)
+	w := start(t)
+	w.m.Hold(w.now, Verdict{Suspect: true, Certain: true, Since: w.now})
+	w.rounds(20, api.NoRoute, api.Failed, api.Unknown).reason("this box has no way to the node")
+	w.m.Hold(w.now, Verdict{})
+	w.round(api.NoRoute, api.Open, api.Unknown).round(api.Open, api.Open, api.Up)
+}
+
+// The box reaches others, and has had the time to find its network: a gateway is missing.
+func TestNodeThatTheBoxHasNoWayToIsDownAfterAWhile(t *testing.T) {
+	start(t).rounds(3, api.NoRoute, api.NoRoute, api.Unknown).round(api.Open, api.Open, api.Up)
+	start(t).rounds(5, api.NoRoute, api.NoRoute, api.Unknown).round(api.NoRoute, api.NoRoute, api.Down).
+		reason("this box has no way to the node").round(api.Open, api.Open, api.Starting)
 }
 
 // The first probes leave while the box gets its address: some can't, and what the others
@@ -125,7 +135,7 @@ func TestMachineTellsWhetherItIsWorthAskingAgainSoon(t *testing.T) {
 	for _, c := range []struct {
 		ts   api.Outcome
 		want bool
-	}{{api.NoRoute, true}, {api.Failed, true}, {api.TimedOut, true}, {api.TimedOut, false}, {api.NoRoute, true}, {api.Open, false}, {api.NoRoute, false}} {
+	}{{api.NoRoute, true}, {api.Failed, true}, {api.TimedOut, true}, {api.TimedOut, false}, {api.NoRoute, false}, {api.Open, false}, {api.NoRoute, false}} {
 		w.m.Observe(w.now, 5555, probe(api.Open))
 		w.m.Observe(w.now, 5022, probe(c.ts))
 		if got := w.m.Unsent(); got != c.want {

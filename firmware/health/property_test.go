@@ -31,7 +31,7 @@ func promises(t *rapid.T) {
 	inARow := map[uint16]int{}
 	open := map[uint16]bool{}
 	var allSince time.Time // all ports answer without a failure since
-	neverFailed, deaf := true, false
+	neverFailed, hold, trusted := true, Verdict{}, noon
 	var unsent time.Time // the last probe that could not leave the box
 	excused := map[uint16]bool{}
 	for range rapid.IntRange(1, 200).Draw(t, "steps") {
@@ -43,8 +43,13 @@ func promises(t *rapid.T) {
 			m.Need(rapid.Bool().Draw(t, "needed"))
 			changed = m.Tick(now)
 		case 1:
-			deaf = rapid.Bool().Draw(t, "deaf")
-			changed = m.Hold(now, Verdict{Suspect: !deaf && rapid.Bool().Draw(t, "suspect"), Deaf: deaf, Since: now, Reason: "x"})
+			doubted := hold.Deaf || hold.Suspect
+			hold = Verdict{Deaf: rapid.Bool().Draw(t, "deaf"), Since: now, Reason: "x"}
+			hold.Suspect = !hold.Deaf && rapid.Bool().Draw(t, "suspect")
+			if doubted && !hold.Deaf && !hold.Suspect {
+				trusted = now
+			}
+			changed = m.Hold(now, hold)
 		default:
 			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			number := rapid.SampledFrom(r.Ports).Draw(t, "port")
@@ -59,7 +64,8 @@ func promises(t *rapid.T) {
 				}
 				early := quiet(o) && !excused[number] && !unsent.IsZero() && now.Sub(unsent) < soon && m.Health() == api.Unknown
 				excused[number] = excused[number] || early
-				neverFailed = neverFailed && (ownTrouble(o) || o == api.Absent && deaf || early)
+				searching := hold.Suspect || now.Sub(trusted) < time.Duration(r.Misses)*r.Interval
+				neverFailed = neverFailed && (o == api.Failed || o == api.NoRoute && searching || o == api.Absent && hold.Deaf || early)
 			}
 			switch all := open[5555] && open[5022]; {
 			case !all:
