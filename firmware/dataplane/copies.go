@@ -13,7 +13,10 @@ import (
 
 // copies reads the copies of packets that rules make. The packets themselves go their
 // way in the kernel, and wait for nobody.
-type copies struct{ log *nflog.Nflog }
+type copies struct {
+	log   *nflog.Nflog
+	group uint16
+}
 
 // roomForCopies is what the kernel may keep until it is read: some 1,000 packets, where a
 // probe is three, and the first probes of all nodes leave within a moment.
@@ -29,7 +32,7 @@ func openCopies(group uint16, length uint32) (copies, error) {
 	if err := log.Con.SetReadBuffer(roomForCopies); err != nil {
 		return copies{}, errors.Join(fmt.Errorf("make room for copies of packets: %w", err), log.Close())
 	}
-	return copies{log}, nil
+	return copies{log, group}, nil
 }
 
 // Close closes it.
@@ -65,7 +68,7 @@ func (c copies) run(ctx context.Context, begun func(), handle func(at time.Time,
 			return 1
 		})
 	if err != nil {
-		return fmt.Errorf("follow packet log: %w", err)
+		return fmt.Errorf("read log group %d, which one program of a network namespace can (the second number of its line in /proc/net/netfilter/nfnetlink_log is the process that does): %w", c.group, err)
 	}
 	begun()
 	<-ctx.Done()

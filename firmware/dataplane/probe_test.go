@@ -111,6 +111,15 @@ func (s *site) following() <-chan copied {
 	return packets
 }
 
+func TestWhoTakesTheCopiesOfProbesIsSaid(t *testing.T) {
+	s := newSite(t)
+	s.following()
+	err := s.box.Do(func() error { return FollowProbes(context.Background(), func() {}, func(time.Time, []byte) {}) })
+	if err == nil || !strings.Contains(err.Error(), "log group 5611, which one program") {
+		t.Errorf("while another program reads them: %v", err)
+	}
+}
+
 // TestWhatIsOfProbesIsCopiedAndNothingOfPrinters: port 5022 is probed and passed.
 func TestWhatIsOfProbesIsCopiedAndNothingOfPrinters(t *testing.T) {
 	for _, masked := range []bool{true, false} {
