@@ -15,13 +15,14 @@ import (
 	"spoolgate/tools/vm"
 )
 
-// inImage holds the balancer of the real image, in QEMU, against plain routing by the
-// same image.
+// inImage holds the balancer of the real image, in QEMU, against plain routing and HAProxy
+// by the same image.
 func inImage(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench image", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 3, "rounds of all ways through the box, interleaved; a new box each")
 	dir := flags.String("image", "build/virt", "where the image is")
 	inside := flags.String("inside", "build/bench-arm64", "this program for the box's processor")
+	cache := flags.String("cache", "build/cache", "where HAProxy for the box's processor is kept")
 	talk := flags.Bool("console", false, "show what the box's console says")
 	var p places
 	p.addOut(flags)
@@ -32,7 +33,11 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	o := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside}
+	proxy, err := guest.FetchProxy(*cache)
+	if err != nil {
+		return fmt.Errorf("fetch HAProxy for the box: %w", err)
+	}
+	o := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy}
 	if *talk {
 		o.Log = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	}
@@ -52,7 +57,7 @@ func inImage(ctx context.Context, args []string) error {
 		}
 	}
 	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, the image in QEMU without KVM on %d CPUs", *rounds, time.Now().Format(time.DateOnly), runtime.NumCPU())
-	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing"}) }, func(w io.Writer) error {
+	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing", "HAProxy"}) }, func(w io.Writer) error {
 		return t.Chart(w, caption, []string{
 			"connections, known clients, 16 at once", "the box's CPU of a connection, known clients, 16 at once", "connect and answer, median, known clients, 16 at once",
 			"transfer, 8 at once, MTU-size packets", "the box's CPU of a GB, 8 at once, MTU-size packets",

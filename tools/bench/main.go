@@ -13,6 +13,7 @@
 //	bench ftp SPEC      clients that fetch files
 //	bench outage SPEC   clients whose node fails
 //	bench route         makes a plain router of the box that it is in
+//	bench proxy         has HAProxy do the box's work
 package main
 
 import (
@@ -58,8 +59,13 @@ func run(ctx context.Context, args []string) error {
 			})
 		}
 	}
-	if len(args) == 1 && args[0] == "route" {
-		return guest.Route()
+	if len(args) == 1 {
+		switch args[0] {
+		case "route":
+			return guest.Route()
+		case "proxy":
+			return guest.Proxy()
+		}
 	}
 	benches := map[string]func(context.Context, []string) error{"scale": grow, "failure": fail, "churn": churn, "image": inImage}
 	if len(args) > 0 && benches[args[0]] != nil {

@@ -117,10 +117,18 @@ stream {
 	return a.start(a.box, a.mid, exec.CommandContext(ctx, "nginx", "-c", config, "-e", "stderr"))
 }
 
-// manyPorts is what guides to proxies advise: each connection to a node needs a port
-// of the box, which stays taken for a minute after its end.
+// ProxySettings are of the kernel, what guides to proxies advise: each connection to a
+// node needs a port of the box, which stays taken for a minute after its end.
+func ProxySettings() map[string]string {
+	return map[string]string{"net/ipv4/ip_local_port_range": "1024 65535", "net/ipv4/tcp_tw_reuse": "1"}
+}
+
 func (a *Arena) manyPorts() error {
-	return errors.Join(a.box.Sysctl("net/ipv4/ip_local_port_range", "1024 65535"), a.box.Sysctl("net/ipv4/tcp_tw_reuse", "1"))
+	var errs []error
+	for name, value := range ProxySettings() {
+		errs = append(errs, a.box.Sysctl(name, value))
+	}
+	return errors.Join(errs...)
 }
 
 // proxied are the ports that a proxy listens on.

@@ -31,15 +31,29 @@ func haproxy(c care) func(context.Context, *Arena) error {
 }
 
 func (a *Arena) startHAProxy(ctx context.Context, c care) error {
+	server := fmt.Sprintf("check port %d inter %s fall %d %s", CheckPorts[0], a.interval(), misses, c.server)
+	config, err := a.file("haproxy.cfg", HAProxy(2, a.Nodes, server, c.backend(a)))
+	if err != nil {
+		return err
+	}
+	if err := a.manyPorts(); err != nil {
+		return err
+	}
+	return a.start(a.box, a.mid, exec.CommandContext(ctx, "haproxy", "-db", "-f", config))
+}
+
+// HAProxy is its configuration: server are words behind each server, backend lines of
+// all of them.
+func HAProxy(threads, nodes int, server, backend string) string {
 	var servers, binds []string
-	for i := range a.Nodes {
-		servers = append(servers, fmt.Sprintf("  server node%d %s check port %d inter %s fall %d %s", i, Node(i), CheckPorts[0], a.interval(), misses, c.server))
+	for i := range nodes {
+		servers = append(servers, fmt.Sprintf("  server node%d %s %s", i, Node(i), server))
 	}
 	for _, p := range proxied() {
 		binds = append(binds, fmt.Sprintf("  bind %s:%s", VIP, p))
 	}
-	config, err := a.file("haproxy.cfg", fmt.Sprintf(`global
-  nbthread 2
+	return fmt.Sprintf(`global
+  nbthread %d
   tune.pipesize 1048576
 defaults
   mode tcp
@@ -56,12 +70,5 @@ backend nodes
   stick-table type ip size 1m expire 30m
   stick on src
 %s%s
-`, strings.Join(binds, "\n"), c.backend(a), strings.Join(servers, "\n")))
-	if err != nil {
-		return err
-	}
-	if err := a.manyPorts(); err != nil {
-		return err
-	}
-	return a.start(a.box, a.mid, exec.CommandContext(ctx, "haproxy", "-db", "-f", config))
+`, threads, strings.Join(binds, "\n"), backend, strings.Join(servers, "\n"))
 }

@@ -32,6 +32,8 @@ type Options struct {
 	Image vm.Image
 	// Bench is the benchmark's own program, Inside the same for the box's processor.
 	Bench, Inside string
+	// Proxy is what FetchProxy has packed.
+	Proxy string
 	// Log hears what the box's console says.
 	Log func(line string)
 }
@@ -78,8 +80,11 @@ func Start(ctx context.Context, o Options, w Way) (_ *Guest, err error) {
 	if _, err := g.WaitFor(ctx, "spoolgate: services started"); err != nil {
 		return nil, err
 	}
-	if w.Plain {
-		if err := g.routeOnly(ctx); err != nil {
+	for part, wanted := range map[string]bool{"route": w.Plain, "proxy": w.Proxy} {
+		if !wanted {
+			continue
+		}
+		if err := g.instead(ctx, part); err != nil {
 			return nil, err
 		}
 	}

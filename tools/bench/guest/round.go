@@ -92,8 +92,10 @@ func (g *Guest) bulk(ctx context.Context, e measure.Effort) (all []measure.Value
 		carried := float64(got.Bytes) / gigabyte
 		all = append(all,
 			value("transfer, "+what, "GB/s", true, carried/got.Elapsed.Seconds()),
-			value("the box's CPU of a GB, "+what, "s", false, took.worked.Seconds()/carried),
-			value(joined+what, "1", true, float64(took.arrived)/float64(max(took.routed, 1))))
+			value("the box's CPU of a GB, "+what, "s", false, took.worked.Seconds()/carried))
+		if !g.way.Proxy {
+			all = append(all, value(joined+what, "1", true, float64(took.arrived)/float64(max(took.routed, 1))))
+		}
 	}
 	return all, nil
 }

@@ -18,8 +18,12 @@ func TestEveryWayThroughTheImagePassesEveryPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	proxy, err := FetchProxy(filepath.Join(filepath.Dir(image.Dir()), "cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	o := Options{Image: image, Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
+	o := Options{Image: image, Proxy: proxy, Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
 	for program, env := range map[string][]string{o.Bench: nil, o.Inside: {"GOARCH=arm64", "CGO_ENABLED=0"}} {
 		build := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
 		build.Env = append(os.Environ(), env...)

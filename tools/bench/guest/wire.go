@@ -72,6 +72,9 @@ func (g *Guest) wire() (err error) {
 	return nil
 }
 
+// proxyFile is what FetchProxy has packed, on the box.
+const proxyFile = "proxy.tar"
+
 // disk is a new box's, with a configuration, and with the benchmark's own program
 // for what only a program inside the box can do.
 func (g *Guest) disk(o Options) (string, error) {
@@ -99,6 +102,11 @@ node = [%s]
 	}
 	if err := vm.PutData(disk, config, "config.toml"); err != nil {
 		return "", err
+	}
+	if g.way.Proxy {
+		if err := vm.PutData(disk, o.Proxy, proxyFile); err != nil {
+			return "", err
+		}
 	}
 	return disk, vm.PutData(disk, o.Inside, "bench")
 }
