@@ -45,7 +45,7 @@ bench-churn: build/bench
 	$(SUDO) build/bench churn -out tools/bench $(ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
-# The real image in QEMU, as a ratio to plain routing by the same image; about ten
+# The real image in QEMU, as a ratio to plain routing and HAProxy by the same image; about ten
 # minutes. ARGS="-rounds 1" measures less.
 bench-image: BOARD = virt
 bench-image: image build/bench
