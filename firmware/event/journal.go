@@ -111,7 +111,10 @@ func (j *Journal) read() (History, error) {
 			j.ledger.note(r)
 		}
 		// A file that can't be read has had its first number all the same.
-		last, closed = max(last, first, c.resumed.Resumed), c.closed
+		last, closed = max(last, first), c.closed
+		if c.resumed.Resumed > 0 {
+			last = max(last, c.resumed.Resumed-1)
+		}
 		j.ledger.Last = max(j.ledger.Last, c.resumed.Incidents)
 	}
 	h.next = last + 1
@@ -120,8 +123,8 @@ func (j *Journal) read() (History, error) {
 	} else {
 		h.next += skippedReports
 		j.ledger.Last += skippedIncidents
-		errs = append(errs, j.resume(h.next))
 	}
+	errs = append(errs, j.resume(h.next))
 	h.Open, h.LastIncident = slices.Clone(j.ledger.Open), j.ledger.Last
 	return h, errors.Join(errs...)
 }

@@ -160,6 +160,39 @@ func TestKillSoonAfterAStartGivesNoNumberAgain(t *testing.T) {
 	}
 }
 
+// A file that is full when its balancer is killed: what the next one tells first begins
+// another, and is kept like any other.
+func TestFirstReportAfterAKillIsKeptWhereItBeginsAFile(t *testing.T) {
+	dir := t.TempDir()
+	j, _, _ := reopen(t, dir)
+	write(t, j, 1, linesPerFile)
+	j, _, next := reopen(t, dir)
+	write(t, j, next, next)
+	if err := j.Close(next + 1); err != nil {
+		t.Fatal(err)
+	}
+	_, kept, after := reopen(t, dir)
+	if len(kept) != linesPerFile+1 || kept[linesPerFile] != next || after != next+1 {
+		t.Errorf("%d reports are kept, the next number is %d", len(kept), after)
+	}
+}
+
+// Numbers may be far ahead of what is on the medium, which has its share of an hour only.
+func TestNumbersFarAheadOfTheMediumAreNotGivenAgain(t *testing.T) {
+	dir := t.TempDir()
+	j, _, _ := reopen(t, dir)
+	write(t, j, 1, 1)
+	const ahead = 3 * skippedReports
+	if err := j.Close(ahead); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // each killed before it writes anything
+		if _, _, next := reopen(t, dir); next < ahead {
+			t.Errorf("the next number is %d", next)
+		}
+	}
+}
+
 func TestIncidentThatLastsOutlivesItsReports(t *testing.T) {
 	dir := t.TempDir()
 	j, _, _ := reopen(t, dir)

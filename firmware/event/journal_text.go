@@ -15,8 +15,8 @@ type heading struct {
 	Ledger *ledger `json:"ledger"`
 }
 
-// resumption is a line that says where the numbers of reports and incidents went on
-// after an end without order.
+// resumption is a line that says where the numbers of reports went on at a start, and
+// which of incidents may have been given before it.
 type resumption struct {
 	Resumed   uint64 `json:"resumed"`
 	Incidents uint64 `json:"incidents"`
