@@ -224,6 +224,18 @@ func TestOtherCheckPortsEndNoSuspicionBeforeTheyAnswer(t *testing.T) {
 	b.wantMessages(beginBox, clearBox)
 }
 
+func TestNodeThatJoinsABoxWithoutNetworkIsNotBlamedForIt(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	b.rounds(10*time.Second, api.NoRoute, "198.18.0.11", "198.18.0.12")
+	b.text = strings.ReplaceAll(twoNodes, `{ address = "198.18.0.11" }, `, `{ address = "198.18.0.11" }, { address = "198.18.0.13" }, `)
+	b.reload()
+	b.rounds(5*time.Minute, api.NoRoute, "198.18.0.11", "198.18.0.12", "198.18.0.13")
+	if n := b.node("B"); n.Address.String() != "198.18.0.13" || n.Health != api.Unknown || b.last().Box.Suspicion == "" {
+		t.Errorf("the node that joined: %+v; suspicion %q", n, b.last().Box.Suspicion)
+	}
+}
+
 // The cable is in again, and after the time that a switch is given still nobody answers.
 func TestSuspicionThatEndsWithoutAnAnswerDoesNotTellOfOne(t *testing.T) {
 	b := newBox(t, twoNodes)

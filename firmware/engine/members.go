@@ -131,6 +131,7 @@ func (e *Engine) arrange(c config.Config, ids map[netip.Addr]balance.NodeID) {
 				m.health, m.blind = "", "" // it is told anew under the new name
 				delete(e.starts.warned, nc.Address)
 			}
+			m.machine.Hold(now, e.doubt)
 			m.Node, m.id, m.group = nc, id, g
 			g.members = append(g.members, m)
 			e.members[id] = m

@@ -85,8 +85,8 @@ type Machine struct {
 	flaps   flaps     // see flap.go
 	answers time.Time // all ports answer since; zero when they do not
 	hold    Verdict
-	trusted time.Time // since then the box has not suspected itself
-	now     time.Time // of the last call
+	trusted time.Duration // for so long, all in all, the box has not doubted itself
+	now     time.Time     // of the last call
 
 	told         api.Health // what the last call reported
 	toldUpAt     time.Time
@@ -95,7 +95,7 @@ type Machine struct {
 
 // NewMachine is a node that nothing is known of, after the box's own start.
 func NewMachine(rule Rule, now time.Time) *Machine {
-	m := &Machine{health: api.Unknown, since: now, first: true, trusted: now, now: now}
+	m := &Machine{health: api.Unknown, since: now, first: true, now: now}
 	m.SetRule(rule, now)
 	return m
 }
@@ -106,7 +106,7 @@ func NewMachine(rule Rule, now time.Time) *Machine {
 // delay anew. Unknown stays, without the right to be Up at its first probe: the
 // probe may have been missed before.
 func NewMachineFrom(rule Rule, prior api.Health, now time.Time) *Machine {
-	m := &Machine{health: api.Unknown, since: now, trusted: now, now: now, flaps: flaps{serving: now}}
+	m := &Machine{health: api.Unknown, since: now, now: now, flaps: flaps{serving: now}}
 	switch prior {
 	case api.Up, api.Checking, api.Down, api.Starting:
 		m.health = prior
@@ -150,9 +150,10 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 	if ownTrouble(p.Outcome) {
 		m.unsent = now
 	}
+	m.pass(now)
 	excused := m.excuses(at, p)
 	at.excused = at.excused || excused
-	blind := excused || m.blind(now, p.Outcome)
+	blind := excused || m.blind(p.Outcome)
 	at.observe(now, p, !blind)
 	if p.Outcome != api.Open && !blind {
 		m.first = false
@@ -162,14 +163,25 @@ func (m *Machine) Observe(now time.Time, number uint16, p api.Probe) (changed bo
 
 // blind reports whether the outcome tells of the box rather than of the node. That there
 // is no way to a node is a matter of its own once the box has had time to find its network.
-func (m *Machine) blind(now time.Time, o api.Outcome) bool {
+func (m *Machine) blind(o api.Outcome) bool {
 	switch {
 	case m.health != api.Unknown || o == api.Failed:
 		return o == api.Failed
 	case o == api.NoRoute:
-		return m.hold.Suspect || now.Sub(m.trusted) < time.Duration(m.rule.misses())*m.rule.Interval
+		return m.doubted() || m.trusted < time.Duration(m.rule.misses())*m.rule.Interval
 	}
 	return o == api.Absent && m.hold.Deaf
+}
+
+// doubted reports whether what is seen of the node may be the box's own trouble.
+func (m *Machine) doubted() bool { return m.hold.Suspect || m.hold.Deaf }
+
+// pass lets time pass.
+func (m *Machine) pass(now time.Time) {
+	if !m.doubted() {
+		m.trusted += max(now.Sub(m.now), 0)
+	}
+	m.now = now
 }
 
 // excuses reports whether the silence of a port is its first soon after a probe that could
@@ -210,9 +222,7 @@ func (m *Machine) Hold(now time.Time, v Verdict) (changed bool) {
 			s.misses = 0
 		}
 	}
-	if (m.hold.Suspect || m.hold.Deaf) && !v.Suspect && !v.Deaf {
-		m.trusted = now
-	}
+	m.pass(now)
 	m.hold = v
 	return m.step(now)
 }
@@ -223,7 +233,7 @@ func (m *Machine) held(now time.Time) bool {
 
 // step is the only place where health changes.
 func (m *Machine) step(now time.Time) (changed bool) {
-	m.now = now
+	m.pass(now)
 	down, certain, well := m.down(), m.notRunning(), m.well()
 	switch m.health {
 	case api.Unknown:

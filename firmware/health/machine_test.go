@@ -105,6 +105,17 @@ func TestNodeThatTheBoxHasNoWayToIsDownAfterAWhile(t *testing.T) {
 		reason("this box has no way to the node").round(api.Open, api.Open, api.Starting)
 }
 
+// The time in which the box doubts itself is not counted, and that before counts on.
+func TestBoxThatDoubtsItselfBlamesNoNodeForTheWay(t *testing.T) {
+	for _, doubt := range []Verdict{{Suspect: true}, {Deaf: true}} {
+		w := start(t).rounds(2, api.NoRoute, api.NoRoute, api.Unknown)
+		w.m.Hold(w.now, doubt)
+		w.rounds(20, api.NoRoute, api.NoRoute, api.Unknown)
+		w.m.Hold(w.now, Verdict{})
+		w.round(api.NoRoute, api.NoRoute, api.Unknown).rounds(2, api.NoRoute, api.NoRoute, api.Unknown).round(api.NoRoute, api.NoRoute, api.Down)
+	}
+}
+
 // The first probes leave while the box gets its address: some can't, and what the others
 // asked is lost. Each port is excused once.
 func TestSilenceWhileTheBoxGetsItsAddressDecidesNothing(t *testing.T) {

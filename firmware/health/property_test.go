@@ -31,27 +31,29 @@ func promises(t *rapid.T) {
 	inARow := map[uint16]int{}
 	open := map[uint16]bool{}
 	var allSince time.Time // all ports answer without a failure since
-	neverFailed, hold, trusted := true, Verdict{}, noon
+	neverFailed, hold, trusted := true, Verdict{}, time.Duration(0)
 	var unsent time.Time // the last probe that could not leave the box
 	excused := map[uint16]bool{}
 	for range rapid.IntRange(1, 200).Draw(t, "steps") {
 		before := m.Status()
+		pass := func(d time.Duration) {
+			now = now.Add(d)
+			if !hold.Deaf && !hold.Suspect {
+				trusted += d
+			}
+		}
 		var changed bool
 		switch rapid.IntRange(0, 9).Draw(t, "what") {
 		case 0:
-			now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Second)
+			pass(time.Duration(rapid.IntRange(0, 30).Draw(t, "pause")) * time.Second)
 			m.Need(rapid.Bool().Draw(t, "needed"))
 			changed = m.Tick(now)
 		case 1:
-			doubted := hold.Deaf || hold.Suspect
 			hold = Verdict{Deaf: rapid.Bool().Draw(t, "deaf"), Since: now, Reason: "x"}
 			hold.Suspect = !hold.Deaf && rapid.Bool().Draw(t, "suspect")
-			if doubted && !hold.Deaf && !hold.Suspect {
-				trusted = now
-			}
 			changed = m.Hold(now, hold)
 		default:
-			now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
+			pass(time.Duration(rapid.IntRange(0, 3000).Draw(t, "ms")) * time.Millisecond)
 			number := rapid.SampledFrom(r.Ports).Draw(t, "port")
 			o := outcomes.Draw(t, "outcome")
 			open[number] = o == api.Open
@@ -64,7 +66,7 @@ func promises(t *rapid.T) {
 				}
 				early := quiet(o) && !excused[number] && !unsent.IsZero() && now.Sub(unsent) < soon && m.Health() == api.Unknown
 				excused[number] = excused[number] || early
-				searching := hold.Suspect || now.Sub(trusted) < time.Duration(r.Misses)*r.Interval
+				searching := hold.Suspect || hold.Deaf || trusted < time.Duration(r.Misses)*r.Interval
 				neverFailed = neverFailed && (o == api.Failed || o == api.NoRoute && searching || o == api.Absent && hold.Deaf || early)
 			}
 			switch all := open[5555] && open[5022]; {
