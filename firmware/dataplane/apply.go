@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,6 +76,11 @@ func (t *Table) apply(l Layout, keep kernel, bindings []Binding) error {
 
 // write sends the whole layout as one transaction.
 func (t *Table) write(l Layout, next kernel, bindings []Binding) error {
+	// What can fail comes first: what is begun is sent with the next transaction.
+	is, err := t.readElements()
+	if err != nil {
+		return err
+	}
 	if err := t.writeSets(); err != nil {
 		return err
 	}
@@ -97,7 +103,7 @@ func (t *Table) write(l Layout, next kernel, bindings []Binding) error {
 			return err
 		}
 	}
-	if err := t.writeElements(l, next); err != nil {
+	if err := t.writeElements(l, next, is); err != nil {
 		return err
 	}
 	if err := t.writeBindings(l, bindings); err != nil {
@@ -113,7 +119,11 @@ func (t *Table) write(l Layout, next kernel, bindings []Binding) error {
 			t.nft.DelChain(c)
 		}
 	}
-	return t.flush("change table " + TableName)
+	err = t.flush("change table " + TableName)
+	if errors.Is(err, unix.EMSGSIZE) {
+		return fmt.Errorf("%d bindings are more than one transaction may hold in this network namespace: set net.core.wmem_max to %d or more (%w)", len(bindings), maxClients*bindingBytes, err)
+	}
+	return err
 }
 
 func (t *Table) writeSets() error {
@@ -136,7 +146,26 @@ func (t *Table) writeSets() error {
 	return nil
 }
 
-func (t *Table) writeElements(l Layout, next kernel) error {
+// readElements reads all sets whose elements are the layout's.
+func (t *Table) readElements() (map[*nftables.Set][]nftables.SetElement, error) {
+	is := map[*nftables.Set][]nftables.SetElement{}
+	if !t.there.exists {
+		return is, nil
+	}
+	for _, s := range t.sets.all() {
+		if s.HasTimeout {
+			continue
+		}
+		elements, err := t.nft.GetSetElements(s)
+		if err != nil {
+			return nil, fmt.Errorf("read set %s: %w", s.Name, err)
+		}
+		is[s] = elements
+	}
+	return is, nil
+}
+
+func (t *Table) writeElements(l Layout, next kernel, is map[*nftables.Set][]nftables.SetElement) error {
 	want := t.sets.wanted(l, next)
 	for set, marks := range map[*nftables.Set]map[Mark]bool{t.sets.up: next.up, t.sets.waiting: next.waiting} {
 		for mark := range marks {
@@ -150,14 +179,7 @@ func (t *Table) writeElements(l Layout, next kernel) error {
 		if s.HasTimeout {
 			continue // they are not the layout's
 		}
-		var is []nftables.SetElement
-		if t.there.exists {
-			var err error
-			if is, err = t.nft.GetSetElements(s); err != nil {
-				return fmt.Errorf("read set %s: %w", s.Name, err)
-			}
-		}
-		add, del := difference(is, want[s])
+		add, del := difference(is[s], want[s])
 		if err := t.change(s, add, del); err != nil {
 			return err
 		}

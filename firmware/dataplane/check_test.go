@@ -78,6 +78,21 @@ func TestTableThatSomebodyElseRemovedIsMadeAnew(t *testing.T) {
 	}
 }
 
+// A reload may come between the loss and the next Check: what it began is not sent later.
+func TestLayoutThatFailsOnALostTableLeavesNothingBehind(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011)
+	s.serve(group(2))
+	s.nft("flush ruleset")
+	layout := Layout{Groups: []Group{group(2)}}
+	if err := s.table.Apply(layout); err == nil {
+		t.Error("a layout is applied to a table that is gone")
+	}
+	s.check(Lost)
+	s.must(s.table.Make(layout, Contents{Up: []Mark{1, 2}, Plans: map[netip.Addr][]Mark{vip: {1, 2}}}))
+	s.visit(printer(0), 5011)
+}
+
 func TestTableIsCalledLostOnlyAtTheSecondLook(t *testing.T) {
 	whole := kernel{exists: true, nodes: map[Mark]netip.Addr{1: printer(1)}, up: map[Mark]bool{1: true}}
 	half := kernel{exists: true, nodes: map[Mark]netip.Addr{1: printer(1)}}

@@ -123,6 +123,7 @@ type Engine struct {
 	planned    time.Time           // the kernel was last given what it should have
 	unset      bool                // the kernel refused the last change
 	refusedAt  time.Time           // when it did
+	faultTold  bool                // an event told of it
 	unapplied  bool                // the kernel lacks the configuration's groups and nodes
 	lost       bool                // the kernel has lost its table
 	dead       []*member           // Down or removed: their connections are cut once the kernel has the change

@@ -136,7 +136,7 @@ func (e *Engine) change(now time.Time) bool {
 	if e.unset {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Notice, Text: "the kernel takes changes again and has the last one"})
 	}
-	e.unset = false
+	e.unset, e.faultTold = false, false
 	e.up = to
 	return true
 }
@@ -144,11 +144,11 @@ func (e *Engine) change(now time.Time) bool {
 // refused notes a change that the kernel did not take, and tells the first of
 // them in a row.
 func (e *Engine) refused(now time.Time, what string, err error) {
-	if !e.unset {
+	if !e.faultTold {
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
 			Text: "the kernel refused " + what + " and goes on as before; it is tried again every second: " + err.Error()})
 	}
-	e.unset, e.refusedAt = true, now
+	e.unset, e.refusedAt, e.faultTold = true, now, true
 }
 
 // serving returns the marks that may serve, nil when they are those that the
@@ -203,6 +203,7 @@ func (e *Engine) guard() {
 		e.unapplied = true
 	case found == dataplane.Lost:
 		e.lost, e.unset, e.up, e.waiting, e.believed = true, true, nil, nil, nil
+		e.refusedAt, e.faultTold = time.Time{}, false // it is written now, whatever was refused before
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
 			Text: "another program removed the rules that pass MFDs to the nodes; they are written again now, with everybody on the node as before. Find out which program changes nftables on this machine, and stop it"})
 	}
