@@ -46,13 +46,13 @@ func TestRulesThatCannotBeWrittenAgainAreTold(t *testing.T) {
 	b.round(api.Open)
 	b.kernel.lost, b.kernel.refuses = true, true
 	b.pass(3 * time.Second)
-	b.wantTold(event.KernelFault, "alert: another program removed the rules", "alert: the kernel refused the rules and who is where")
+	b.wantTold(event.KernelFault, "alert: another program removed the rules", "alert: the kernel refused the rules and who is where, and no MFD reaches a node")
 	b.kernel.refuses = false
 	b.pass(time.Second)
 	if k := b.kernel; len(k.layout.Groups) != 1 || len(k.up) != 2 {
 		t.Errorf("a second after the trouble the kernel has %+v", k)
 	}
-	b.wantTold(event.KernelFault, "alert: another program removed the rules", "alert: the kernel refused the rules and who is where", "notice: the kernel takes changes again")
+	b.wantTold(event.KernelFault, "alert: another program removed the rules", "alert: the kernel refused the rules and who is where, and no MFD reaches a node", "notice: the kernel takes changes again")
 }
 
 func TestReloadKeepsBindingsOfNodesThatStay(t *testing.T) {

@@ -145,8 +145,12 @@ func (e *Engine) change(now time.Time) bool {
 // them in a row.
 func (e *Engine) refused(now time.Time, what string, err error) {
 	if !e.faultTold {
+		meanwhile := " and goes on as before"
+		if e.lost {
+			meanwhile = ", and no MFD reaches a node without"
+		}
 		e.tell(event.Event{Kind: event.KernelFault, Severity: event.Alert,
-			Text: "the kernel refused " + what + " and goes on as before; it is tried again every second: " + err.Error()})
+			Text: "the kernel refused " + what + meanwhile + "; it is tried again every second: " + err.Error()})
 	}
 	e.unset, e.refusedAt, e.faultTold = true, now, true
 }
