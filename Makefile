@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # the next make of a person who used sudo once.
 GIVE_BACK := chown -R --reference=. build
 
-.PHONY: run test check bench bench-failure bench-churn bench-image image deps clean
+.PHONY: run test check bench bench-scale bench-failure bench-churn bench-image image deps clean
 
 # Boots the image in QEMU among nodes and MFDs, and tells what happens. Ctrl-C
 # ends everything that it started. It needs no root where the kernel lets users
@@ -25,24 +25,33 @@ test: deps check image
 	$(SUDO) env "PATH=$$PATH" go tool gotestsum --format testname -- -p 1 -timeout 30m -count 1 ./...; \
 	status=$$?; $(SUDO) $(GIVE_BACK); exit $$status
 
-# Spoolgate side by side with what a user would pick instead; about half an hour on
-# an idle machine. The tables and the charts are those that the README shows.
-# ARGS="-rounds 1" measures less; build/bench -help lists all.
+# What the README shows is written by a run without ARGS: one that measures less, or
+# something else, is printed alone, unless ARGS has its own -out.
+BENCH_ARGS = $(or $(ARGS),-out tools/bench)
+
+# Spoolgate side by side with what a user would pick instead, and alone as what it looks
+# after grows; about half an hour on an idle machine. With ARGS it is the first alone:
+# the second has other contestants and no parts. ARGS="-rounds 1" measures less;
+# build/bench -help lists all.
 bench: build/bench
-	$(SUDO) build/bench -out tools/bench $(ARGS)
-	$(SUDO) build/bench scale -out tools/bench $(ARGS)
+	$(SUDO) build/bench $(BENCH_ARGS)
+	@$(if $(ARGS),:,$(MAKE) --no-print-directory bench-scale)
+	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
+
+bench-scale: build/bench
+	$(SUDO) build/bench scale $(BENCH_ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 # What clients feel of a node that fails, side by side, too; about half an hour, most
 # of it spent waiting for those who never notice.
 bench-failure: build/bench
-	$(SUDO) build/bench failure -out tools/bench $(ARGS)
+	$(SUDO) build/bench failure $(BENCH_ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 # Whether anything of Spoolgate grows while clients come and go: for an hour, after 45
 # minutes until it remembers all that it shall. ARGS="-for 3m" is a first look.
 bench-churn: build/bench
-	$(SUDO) build/bench churn -out tools/bench $(ARGS)
+	$(SUDO) build/bench churn $(BENCH_ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 # The real image in QEMU, as a ratio to plain routing and HAProxy by the same image; about ten
@@ -50,7 +59,7 @@ bench-churn: build/bench
 bench-image: BOARD = virt
 bench-image: image build/bench
 	CGO_ENABLED=0 GOARCH=arm64 go build -o build/bench-arm64 ./tools/bench
-	$(SUDO) build/bench image -out tools/bench $(ARGS)
+	$(SUDO) build/bench image $(BENCH_ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
 .PHONY: build/bench
