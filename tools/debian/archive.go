@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -109,10 +108,13 @@ func mirror(files ...string) (string, error) {
 		}
 		defer f.Close()
 		for lines := bufio.NewScanner(f); lines.Scan(); {
-			fields := strings.Fields(lines.Text())
-			fields = slices.DeleteFunc(fields, func(s string) bool { return strings.HasPrefix(s, "[") || strings.HasSuffix(s, "]") })
-			if len(fields) >= 2 && (fields[0] == "URIs:" || fields[0] == "deb") {
-				return fields[1], nil
+			line := lines.Text()
+			if before, options, ok := strings.Cut(line, "["); ok {
+				_, after, _ := strings.Cut(options, "]")
+				line = before + after
+			}
+			if f := strings.Fields(line); len(f) >= 2 && (f[0] == "URIs:" || f[0] == "deb") {
+				return f[1], nil
 			}
 		}
 	}
