@@ -90,7 +90,7 @@ func nginx(ctx context.Context, a *Arena) error {
 	}
 	config, err := a.file("nginx.conf", fmt.Sprintf(`load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
-worker_processes 2;
+worker_processes auto;
 pid %s/nginx.pid;
 error_log stderr warn;
 events { worker_connections 19000; }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 )
 
@@ -32,7 +33,7 @@ func haproxy(c care) func(context.Context, *Arena) error {
 
 func (a *Arena) startHAProxy(ctx context.Context, c care) error {
 	server := fmt.Sprintf("check port %d inter %s fall %d %s", CheckPorts[0], a.interval(), misses, c.server)
-	config, err := a.file("haproxy.cfg", HAProxy(2, a.Nodes, server, c.backend(a)))
+	config, err := a.file("haproxy.cfg", HAProxy(runtime.NumCPU(), a.Nodes, server, c.backend(a)))
 	if err != nil {
 		return err
 	}
