@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ func inImage(ctx context.Context, args []string) error {
 	talk := flags.Bool("console", false, "show what the box's console says")
 	var p places
 	p.addOut(flags)
-	if err := parse(flags, args); err != nil {
+	if err := errors.Join(parse(flags, args), checkRounds(*rounds)); err != nil {
 		return err
 	}
 	self, err := os.Executable()

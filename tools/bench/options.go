@@ -20,7 +20,15 @@ func (p *places) add(flags *flag.FlagSet) {
 }
 
 func (p *places) addOut(flags *flag.FlagSet) {
-	flags.StringVar(&p.out, "out", "", "folder for the table and the chart; none is written without")
+	flags.Func("out", "folder for the table and the chart; none is written without", func(dir string) error {
+		p.out = dir
+		if folder, err := os.Stat(dir); err != nil {
+			return err // now, not after all is measured
+		} else if !folder.IsDir() {
+			return fmt.Errorf("%s is no folder", dir)
+		}
+		return nil
+	})
 }
 
 // options are what comparisons can be told.
@@ -34,18 +42,19 @@ type options struct {
 func parseRounds(name string, rounds int, args []string) (o options, err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", rounds, "rounds of all, interleaved")
-	flags.StringVar(&o.only, "only", "", "some of them, separated by commas; all without")
+	flags.StringVar(&o.only, "only", "", "some of them, by the names at the table's columns, separated by commas; all without")
 	o.add(flags)
 	if name == "bench" {
-		flags.Func("parts", "some of "+strings.Join(measure.Parts(), ", ")+"; all without", o.choose)
+		flags.Func("parts", "some of "+strings.Join(measure.Parts(), ", ")+", separated by commas; all without", o.choose)
+		flags.Usage = func() {
+			fmt.Fprintln(flags.Output(), "Beside bench there are bench scale, failure, churn and image, each with a -help of its own.\nUsage of bench:")
+			flags.PrintDefaults()
+		}
 	}
 	if err := parse(flags, args); err != nil {
 		return o, err
 	}
-	if o.rounds < 1 {
-		return o, fmt.Errorf("-rounds %d: at least 1 is needed", o.rounds)
-	}
-	return o, nil
+	return o, checkRounds(o.rounds)
 }
 
 func (o *options) choose(parts string) error {
@@ -64,6 +73,14 @@ func parse(flags *flag.FlagSet, args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q is not understood: %s takes flags only; -help lists them", flags.Arg(0), flags.Name())
+	}
+	return nil
+}
+
+// checkRounds says what can't be measured.
+func checkRounds(rounds int) error {
+	if rounds < 1 {
+		return fmt.Errorf("-rounds %d: at least 1 is needed", rounds)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func New(name string) (*Group, error) {
 	}
 	path, err := os.MkdirTemp(root, fmt.Sprintf("spoolgate-bench-%d-%s-", os.Getpid(), name))
 	if err != nil {
-		return nil, fmt.Errorf("make control group: %w", err)
+		return nil, fmt.Errorf("make control group, which takes root: %w", err)
 	}
 	dir, err := os.Open(path)
 	if err != nil {
