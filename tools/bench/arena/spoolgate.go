@@ -11,6 +11,7 @@ import (
 
 	"spoolgate/firmware/api/wire"
 	"spoolgate/firmware/dataplane"
+	"spoolgate/tools/bench/load"
 )
 
 // Masked is Spoolgate as it is without further configuration: it hides the clients.
@@ -61,9 +62,12 @@ func (a *Arena) NodesOf(group int) (nodes []netip.Addr) {
 // Window is how long a client stays bound after its last connection.
 const Window = 30 * time.Minute
 
-// MostBindings of Options.Bindings are of addresses that no client has. More are
-// those of clients, too, which are known then.
-const MostBindings = 127 << 8
+// MostBindings of Options.Bindings are of addresses that no client has. More are those of
+// clients, too, which are known then, but for the first Strangers.
+const (
+	MostBindings = 127 << 8
+	Strangers    = 96 << 8
+)
 
 // remember writes the journal of a box whose first group had that many clients when
 // its power was cut.
@@ -81,7 +85,9 @@ func (a *Arena) remember(dir string) error {
 			left = max(10*time.Second, Window*time.Duration(i+1)/time.Duration(a.Bindings))
 		}
 		r.Entries = append(r.Entries, dataplane.Entry{VirtualAddress: VIP, Client: client, Node: nodes[i%len(nodes)], Left: left, Since: now})
-		client = client.Next()
+		if client = client.Next(); client == load.Client(0) {
+			client = load.Client(Strangers)
+		}
 	}
 	return j.Save(r)
 }

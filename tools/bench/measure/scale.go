@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -69,14 +70,16 @@ func serving(ctx context.Context, a *arena.Arena) error {
 
 // cost is that of a connection.
 func cost(ctx context.Context, a *arena.Arena, c arena.Contestant, connections int) (all []Value, _ error) {
-	// Beyond the addresses that are bound already.
-	run := load.Short{To: c.Target, Ports: arena.AskPorts, First: load.Clients - known - connections, Clients: known, Count: known, Concurrency: 16}
+	if known+connections > arena.Strangers {
+		return nil, fmt.Errorf("%d connections need more new clients than there are: %d", connections, arena.Strangers-known)
+	}
+	run := load.Short{To: c.Target, Ports: arena.AskPorts, Clients: known, Count: known, Concurrency: 16}
 	if _, _, err := ask(ctx, a, c, run); err != nil {
 		return nil, err
 	}
 	run.Count = connections
 	fresh := run
-	fresh.First, fresh.Clients = run.First-connections, connections
+	fresh.First, fresh.Clients = known, connections
 	for _, of := range []struct {
 		who string
 		run load.Short
@@ -90,7 +93,23 @@ func cost(ctx context.Context, a *arena.Arena, c arena.Contestant, connections i
 			Value{Row{"CPU of a connection, " + of.who, "us", false}, us(used.All) / each},
 			Value{Row{"of that the box's processes, " + of.who, "us", false}, us(used.Box) / each})
 	}
-	return all, nil
+	return all, joined(ctx, a, a.Bindings+known+connections)
+}
+
+// joined waits until the first group has so many clients: fewer means that some who
+// counted as new were none.
+func joined(ctx context.Context, a *arena.Arena, count int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, fmt.Errorf("the box did not come to have %d clients", count))
+	defer cancel()
+	for s, err := range a.Box().Snapshots(ctx) {
+		if err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+		if s.Groups[0].Clients >= count {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // handling is how long people wait for the box, and what it takes.
