@@ -91,7 +91,7 @@ func (f *session) passive(command string) netip.AddrPort {
 	return parsePASV(f.s.t, f.expect(227, command))
 }
 
-func parsePASV(t *testing.T, text string) netip.AddrPort {
+func parsePASV(t testing.TB, text string) netip.AddrPort {
 	t.Helper()
 	var a [4]byte
 	var high, low uint16

@@ -17,7 +17,7 @@ import (
 //
 //	printers 198.18.1.x ---- box 198.18.0.1, VIPs .10 and .11; 198.19.0.1 ---- nodes 198.19.0.11 to .13
 type site struct {
-	t        *testing.T
+	t        testing.TB
 	printers *netns.Namespace
 	box      *netns.Namespace
 	nodes    []*netns.Namespace
@@ -42,7 +42,7 @@ var servicePorts = func() (ports []uint16) {
 	return append(ports, 5610, 21)
 }()
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t}
 	make := func() *netns.Namespace {
