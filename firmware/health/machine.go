@@ -194,12 +194,13 @@ func (m *Machine) excuses(at *port, p api.Probe) bool {
 const soon = 2 * time.Second
 
 // Unsent reports whether nothing is known of the node yet because of probes that could not
-// leave the box or were lost with them: it is worth asking again within a second, while
-// it may be Up at once.
+// leave the box or were lost with them: it is worth asking again within a second. Misses
+// come at the pace of the checks.
 func (m *Machine) Unsent() bool {
-	return m.health == api.Unknown && m.first && slices.ContainsFunc(m.ports, func(p *port) bool {
+	missed := slices.ContainsFunc(m.ports, func(p *port) bool { return p.misses > 0 })
+	return m.health == api.Unknown && !missed && slices.ContainsFunc(m.ports, func(p *port) bool {
 		last := p.probe().Outcome
-		return ownTrouble(last) || p.excused && quiet(last) && p.misses == 0
+		return ownTrouble(last) || p.excused && quiet(last)
 	})
 }
 
