@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"spoolgate/firmware/api"
 	"spoolgate/tools/bench/arena"
 	"spoolgate/tools/bench/load"
 )
@@ -54,17 +55,25 @@ func transfers(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort
 // counted waits until a Spoolgate knows of so many open connections, which it learns some
 // seconds late when so many are opened.
 func counted(ctx context.Context, a *arena.Arena, count int) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the box did not count all that is open"))
+	return until(ctx, a, "the box did not count all that is open", func(g api.Group) bool {
+		open := 0
+		for _, n := range g.Nodes {
+			open += n.Connections
+		}
+		return open >= count
+	})
+}
+
+// until waits a minute for the box's first group to be as wanted; late says that it did
+// not come to be.
+func until(ctx context.Context, a *arena.Arena, late string, is func(api.Group) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New(late))
 	defer cancel()
 	for s, err := range a.Box().Snapshots(ctx) {
 		if err != nil {
 			return errors.Join(err, context.Cause(ctx))
 		}
-		open := 0
-		for _, n := range s.Groups[0].Nodes {
-			open += n.Connections
-		}
-		if open >= count {
+		if is(s.Groups[0]) {
 			return nil
 		}
 	}

@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -93,23 +92,9 @@ func cost(ctx context.Context, a *arena.Arena, c arena.Contestant, connections i
 			Value{Row{"CPU of a connection, " + of.who, "us", false}, us(used.All) / each},
 			Value{Row{"of that the box's processes, " + of.who, "us", false}, us(used.Box) / each})
 	}
-	return all, joined(ctx, a, a.Bindings+known+connections)
-}
-
-// joined waits until the first group has so many clients: fewer means that some who
-// counted as new were none.
-func joined(ctx context.Context, a *arena.Arena, count int) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, fmt.Errorf("the box did not come to have %d clients", count))
-	defer cancel()
-	for s, err := range a.Box().Snapshots(ctx) {
-		if err != nil {
-			return errors.Join(err, context.Cause(ctx))
-		}
-		if s.Groups[0].Clients >= count {
-			return nil
-		}
-	}
-	return context.Cause(ctx)
+	// Fewer clients mean that some who counted as new were none.
+	count := a.Bindings + known + connections
+	return all, until(ctx, a, fmt.Sprintf("the box did not come to have %d clients", count), func(g api.Group) bool { return g.Clients >= count })
 }
 
 // handling is how long people wait for the box, and what it takes.
