@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -62,24 +63,34 @@ func (c *Console) close(err error) {
 // WaitFor waits until the console says marker after what the last WaitFor
 // found, and returns what was said up to and with it.
 func (c *Console) WaitFor(ctx context.Context, marker string) (string, error) {
+	return c.wait(ctx, marker, func(said string) int {
+		if at := strings.Index(said, marker); at >= 0 {
+			return at + len(marker)
+		}
+		return -1
+	})
+}
+
+// wait waits until end finds where something ends that is not consumed yet, and
+// consumes up to there.
+func (c *Console) wait(ctx context.Context, what string, end func(said string) int) (string, error) {
 	for {
 		c.mu.Lock()
 		said := c.text.String()[c.seen:]
-		before, _, found := strings.Cut(said, marker)
-		if found {
-			c.seen += len(before) + len(marker)
+		if n := end(said); n >= 0 {
+			c.seen += n
 			c.mu.Unlock()
-			return before + marker, nil
+			return said[:n], nil
 		}
-		news, end := c.news, c.end
+		news, gone := c.news, c.end
 		c.mu.Unlock()
-		if end != nil {
-			return said, fmt.Errorf("waiting for %q: %w; it said last:\n%s", marker, end, tail(said))
+		if gone != nil {
+			return said, fmt.Errorf("waiting for %q: %w; it said last:\n%s", what, gone, tail(said))
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return said, fmt.Errorf("waiting for %q: %w; the console said last:\n%s", marker, ctx.Err(), tail(said))
+			return said, fmt.Errorf("waiting for %q: %w; the console said last:\n%s", what, ctx.Err(), tail(said))
 		}
 	}
 }
@@ -92,8 +103,8 @@ func (c *Console) Type(text string) error {
 	return err
 }
 
-// Run gives the technician's shell a command and returns what it wrote. The
-// box must have started.
+// Run gives the technician's shell a command and returns what it wrote, without
+// what the kernel said into it. The box must have started.
 func (c *Console) Run(ctx context.Context, command string) (string, error) {
 	c.mu.Lock()
 	c.runs++
@@ -104,10 +115,33 @@ func (c *Console) Run(ctx context.Context, command string) (string, error) {
 	if err := c.Type(fmt.Sprintf("echo be''gin-%d; %s; echo e''nd-%d\r", id, command, id)); err != nil {
 		return "", err
 	}
-	if _, err := c.WaitFor(ctx, fmt.Sprintf("begin-%d\r\n", id)); err != nil {
-		return "", err
+	var answer string
+	_, err := c.wait(ctx, command, func(said string) (end int) {
+		answer, end = between(said, fmt.Sprintf("begin-%d\r\n", id), fmt.Sprintf("end-%d\r\n", id))
+		return end
+	})
+	return strings.ReplaceAll(answer, "\r\n", "\n"), err
+}
+
+// record is a message of the kernel's log. The kernel writes it in one piece, in
+// the midst of another's line if need be.
+var record = regexp.MustCompile(`\[ *[0-9]+\.[0-9]{6}\] `)
+
+// between gives what others than the kernel said between two marks, and where in
+// said it ends; -1 when it has not ended yet.
+func between(said, begin, end string) (string, int) {
+	var others strings.Builder
+	read := 0
+	for line := range strings.Lines(said) {
+		read += len(line)
+		if at := record.FindStringIndex(line); at != nil {
+			line = line[:at[0]]
+		}
+		others.WriteString(line)
+		_, after, _ := strings.Cut(others.String(), begin)
+		if answer, found := strings.CutSuffix(after, end); found {
+			return answer, read
+		}
 	}
-	mark := fmt.Sprintf("end-%d\r\n", id)
-	out, err := c.WaitFor(ctx, mark)
-	return strings.ReplaceAll(strings.TrimSuffix(out, mark), "\r\n", "\n"), err
+	return "", -1
 }
