@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"spoolgate/tools/bench/load"
 	"spoolgate/tools/lab/vsftpd"
 )
 
@@ -15,11 +16,8 @@ import (
 // a proxy does not read what FTP says.
 const firstPassive, lastPassive = 50000, 50099
 
-// ScanBytes is the size of the file that ServeFTP has, ScanName its name.
-const (
-	ScanBytes = 64 << 10
-	ScanName  = "scan"
-)
+// ScanName is the name of the file that ServeFTP has.
+const ScanName = "scan"
 
 // ServeFTP starts vsftpd on the nodes. Behind a proxy it has to be set up to say the
 // proxy's address and ports.
@@ -37,7 +35,7 @@ func (a *Arena) ServeFTP(ctx context.Context, c Contestant) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(root, ScanName), make([]byte, ScanBytes), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, ScanName), load.Scan(), 0o644); err != nil {
 		return err
 	}
 	if err := a.start(a.nodes, a.serve, exec.CommandContext(ctx, "vsftpd", config)); err != nil {

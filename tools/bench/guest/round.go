@@ -81,9 +81,13 @@ const gigabyte = 1e9
 // bulk measures transfers in packets of the MTU's size, as scans are. How many of
 // them the box joins before it passes them on tells that it does.
 func (g *Guest) bulk(ctx context.Context, e measure.Effort) (all []measure.Value, _ error) {
+	to := netip.AddrPortFrom(g.way.Target, arena.SinkPort)
+	var got load.Carried
+	if err := g.Load("bulk", load.Summed(to), &got); err != nil {
+		return nil, err
+	}
 	for _, streams := range e.Streams {
-		run := load.Bulk{To: netip.AddrPortFrom(g.way.Target, arena.SinkPort), Streams: streams, Bytes: e.Bytes / uint64(streams)}
-		var got load.Carried
+		run := load.Bulk{To: to, Streams: streams, Bytes: e.Bytes / uint64(streams)}
 		took, err := g.taking(ctx, func() error { return g.Load("bulk", run, &got) })
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,7 +22,13 @@ type FTP struct {
 	Count       int        `json:"count"`
 	Concurrency int        `json:"concurrency"`
 	File        string     `json:"file"`
-	Bytes       int64      `json:"bytes"`
+}
+
+// Scan is what each file has in it.
+func Scan() []byte {
+	scan := make([]byte, 64<<10)
+	_, _ = Random(netip.IPv4Unspecified()).Read(scan)
+	return scan
 }
 
 // Fetched is what became of them.
@@ -37,11 +44,12 @@ func (f FTP) Run(ctx context.Context) (Fetched, error) {
 	var next atomic.Int64
 	var mu sync.Mutex
 	var all sync.WaitGroup
+	scan := Scan()
 	start := time.Now()
 	for range f.Concurrency {
 		all.Go(func() {
 			for k := next.Add(1); k <= int64(f.Count) && ctx.Err() == nil; k = next.Add(1) {
-				err := f.fetch(ctx, Client(f.First+int(k)%f.Clients))
+				err := f.fetch(ctx, Client(f.First+int(k)%f.Clients), scan)
 				mu.Lock()
 				if err == nil {
 					got.Done++
@@ -58,7 +66,7 @@ func (f FTP) Run(ctx context.Context) (Fetched, error) {
 }
 
 // fetch goes where the reply to PASV says, as MFDs do.
-func (f FTP) fetch(ctx context.Context, from netip.Addr) error {
+func (f FTP) fetch(ctx context.Context, from netip.Addr, scan []byte) error {
 	c, err := ftp.Dial(netip.AddrPortFrom(f.To, 21).String(), ftp.DialWithContext(ctx), ftp.DialWithDisabledEPSV(true), ftp.DialWithTrustPasvIP(true),
 		ftp.DialWithDialer(net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: from.AsSlice()}}))
 	if err != nil {
@@ -72,15 +80,15 @@ func (f FTP) fetch(ctx context.Context, from netip.Addr) error {
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
-	n, err := io.Copy(io.Discard, file)
+	got, err := io.ReadAll(file)
 	if closed := file.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
-	if n != f.Bytes {
-		return fmt.Errorf("%d of %d bytes came", n, f.Bytes)
+	if !bytes.Equal(got, scan) {
+		return fmt.Errorf("%d bytes came that are not the %d of the file", len(got), len(scan))
 	}
 	return nil
 }

@@ -2,9 +2,9 @@ package load
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"net/netip"
 	"runtime"
 
@@ -24,7 +24,8 @@ type Server struct {
 	// the pair of ports for a minute, and many clients behind one address would find
 	// the node's pairs taken.
 	Ask []uint16 `json:"ask"`
-	// Sink are ports that take all that comes, and say how much it was.
+	// Sink are ports that take all that comes, and say how much it was and, of a stream
+	// that asks for it, its sum.
 	Sink []uint16 `json:"sink"`
 }
 
@@ -44,8 +45,31 @@ func decodeAnswer(b []byte) answer {
 type server struct {
 	poll    *poller
 	serves  map[int]bool // listeners; true those that sink
-	sinking map[int]uint64
+	sinking map[int]*stream
 	buffer  []byte
+}
+
+// stream is what a sink has taken of one.
+type stream struct {
+	bytes uint64
+	sum   hash.Hash32 // none where it is only counted
+}
+
+func (s *stream) take(b []byte) {
+	if s.bytes == 0 && b[0] == summed {
+		s.sum = newSum()
+	}
+	if s.bytes += uint64(len(b)); s.sum != nil {
+		_, _ = s.sum.Write(b)
+	}
+}
+
+func (s *stream) took() took {
+	t := took{bytes: s.bytes}
+	if s.sum != nil {
+		t.sum = s.sum.Sum32()
+	}
+	return t
 }
 
 // Serve serves until the context ends. ready is called when it listens.
@@ -57,7 +81,7 @@ func (s Server) Serve(ctx context.Context, ready func() error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	run := &server{poll: p, serves: map[int]bool{}, sinking: map[int]uint64{}, buffer: make([]byte, 256<<10)}
+	run := &server{poll: p, serves: map[int]bool{}, sinking: map[int]*stream{}, buffer: make([]byte, 256<<10)}
 	for _, ports := range []struct {
 		list []uint16
 		sink bool
@@ -110,8 +134,8 @@ func (s *server) serve(fd int) {
 		s.accept(fd, sink)
 		return
 	}
-	if taken, sinks := s.sinking[fd]; sinks {
-		s.sink(fd, taken)
+	if stream, sinks := s.sinking[fd]; sinks {
+		s.sink(fd, stream)
 		return
 	}
 	n, err := unix.Read(fd, s.buffer[:requestSize])
@@ -130,7 +154,7 @@ func (s *server) accept(listener int, sink bool) {
 			return
 		}
 		if sink {
-			s.sinking[fd] = 0
+			s.sinking[fd] = &stream{}
 		} else if n, _ := unix.Read(fd, s.buffer[:requestSize]); n == requestSize {
 			s.reply(fd)
 		}
@@ -161,17 +185,17 @@ func address(a unix.Sockaddr) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
-func (s *server) sink(fd int, taken uint64) {
+func (s *server) sink(fd int, taking *stream) {
 	n, err := unix.Read(fd, s.buffer)
 	if n > 0 {
-		s.sinking[fd] = taken + uint64(n)
+		taking.take(s.buffer[:n])
 		return
 	}
 	if err == unix.EAGAIN {
 		return
 	}
 	if err == nil {
-		_, _ = unix.Write(fd, binary.BigEndian.AppendUint64(nil, taken))
+		_, _ = unix.Write(fd, taking.took().encode())
 	}
 	delete(s.sinking, fd)
 	unix.Close(fd)

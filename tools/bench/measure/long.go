@@ -16,9 +16,13 @@ const gigabyte = 1e9
 
 // bulk measures transfers from clients to nodes, as scans are.
 func bulk(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (all []Value, _ error) {
+	to := netip.AddrPortFrom(c.Target, arena.SinkPort)
+	var got load.Carried
+	if _, err := a.Load(ctx, "bulk", load.Summed(to), &got); err != nil {
+		return nil, err
+	}
 	for _, streams := range e.Streams {
-		var got load.Carried
-		used, err := a.Load(ctx, "bulk", load.Bulk{To: netip.AddrPortFrom(c.Target, arena.SinkPort), Streams: streams, Bytes: e.Bytes / uint64(streams)}, &got)
+		used, err := a.Load(ctx, "bulk", load.Bulk{To: to, Streams: streams, Bytes: e.Bytes / uint64(streams)}, &got)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +43,7 @@ func transfers(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort
 	}
 	const atOnce = 4
 	var got load.Fetched
-	used, err := a.Load(ctx, "ftp", load.FTP{To: c.Target, Clients: known, Count: e.Transfers, Concurrency: atOnce, File: arena.ScanName, Bytes: arena.ScanBytes}, &got)
+	used, err := a.Load(ctx, "ftp", load.FTP{To: c.Target, Clients: known, Count: e.Transfers, Concurrency: atOnce, File: arena.ScanName}, &got)
 	if err != nil {
 		return nil, err
 	}
