@@ -12,6 +12,7 @@
 //	bench idle SPEC     clients that say nothing
 //	bench ftp SPEC      clients that fetch files
 //	bench outage SPEC   clients whose node fails
+//	bench loss SPEC     the same, of clients that say nothing
 //	bench route         makes a plain router of the box that it is in
 //	bench proxy         has HAProxy do the box's work
 package main
@@ -54,9 +55,9 @@ func run(ctx context.Context, args []string) error {
 		case "ftp":
 			return part(spec, func(f load.FTP) (any, error) { return f.Run(ctx) })
 		case "outage":
-			return part(spec, func(o load.Outage) (any, error) {
-				return o.Run(ctx, func(victim netip.Addr) error { return say(victim) })
-			})
+			return part(spec, func(o load.Outage) (any, error) { return o.Run(ctx, readyFor) })
+		case "loss":
+			return part(spec, func(l load.Loss) (any, error) { return l.Run(ctx, readyFor) })
 		}
 	}
 	if len(args) == 1 {
@@ -96,6 +97,9 @@ func part[S any](spec []byte, run func(S) (any, error)) error {
 }
 
 func ready() error { return say("ready") }
+
+// readyFor says for which node's failure all is ready.
+func readyFor(node netip.Addr) error { return say(node) }
 
 func say(what any) error {
 	_, err := fmt.Println(what)

@@ -21,7 +21,18 @@ type Idle struct {
 
 // Run opens them, calls ready, and holds them until the context ends; then they are
 // closed.
-func (i Idle) Run(ctx context.Context, ready func() error) (err error) {
+func (i Idle) Run(ctx context.Context, ready func() error) error {
+	return i.hold(ctx, func(*poller, []int) error {
+		if err := ready(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// hold opens them, and closes them when do returns.
+func (i Idle) hold(ctx context.Context, do func(p *poller, open []int) error) (err error) {
 	p, err := newPoller()
 	if err != nil {
 		return err
@@ -60,16 +71,12 @@ func (i Idle) Run(ctx context.Context, ready func() error) (err error) {
 				if err := failed(int(e.Fd)); err != nil {
 					return fmt.Errorf("connection to %s: %w", i.To, err)
 				}
-				if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, int(e.Fd), nil); err != nil {
+				if err := p.remove(int(e.Fd)); err != nil {
 					return err
 				}
 				waiting--
 			}
 		}
 	}
-	if err := ready(); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
+	return do(p, open)
 }

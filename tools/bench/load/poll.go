@@ -35,6 +35,8 @@ func (p *poller) change(fd int, events uint32) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
+func (p *poller) remove(fd int) error { return unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil) }
+
 // wait returns what is ready, after at most so many milliseconds.
 func (p *poller) wait(timeout int) ([]unix.EpollEvent, error) {
 	n, err := unix.EpollWait(p.fd, p.events, timeout)

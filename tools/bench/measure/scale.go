@@ -44,7 +44,11 @@ func Scale(ctx context.Context, o arena.Options, s Setting, connections int) ([]
 			return nil, err
 		}
 		waits, err := handling(ctx, a)
-		return slices.Concat([]Value{began}, costs, waits), err
+		if err != nil {
+			return nil, err
+		}
+		losses, err := loss(ctx, a, c, known+connections)
+		return slices.Concat([]Value{began}, costs, waits, losses), err
 	})
 }
 
@@ -112,6 +116,9 @@ func handling(ctx context.Context, a *arena.Arena) ([]Value, error) {
 		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if _, err := box.Return(ctx, "g1", "N1"); err != nil {
 		return nil, err
 	}
 	m, err := a.Memory()

@@ -1,0 +1,77 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"spoolgate/firmware/api"
+	"spoolgate/tools/bench/arena"
+	"spoolgate/tools/bench/load"
+)
+
+// loss measures what the death of a node takes that has connections of clients who
+// were not there before the first of them.
+func loss(ctx context.Context, a *arena.Arena, c arena.Contestant, first int) ([]Value, error) {
+	const count = arena.IdleClients
+	if first+count > arena.Strangers {
+		return nil, fmt.Errorf("%d idle connections need more new clients than there are: %d", count, arena.Strangers-first)
+	}
+	clients := load.Loss{
+		Idle: load.Idle{To: c.Target, Ports: arena.AskPorts[:1], First: first, Clients: count, Count: count},
+		Node: a.NodesOf(0)[0], Limit: time.Minute,
+	}
+	had := 0
+	var lost load.Lost
+	err := a.Endure(ctx, "loss", clients, func(node netip.Addr) error {
+		if err := counted(ctx, a, count); err != nil {
+			return err
+		}
+		n, err := firstNode(ctx, a)
+		if err != nil {
+			return err
+		}
+		had = n.Connections
+		return a.Silence(node)
+	}, &lost)
+	if err != nil {
+		return nil, err
+	}
+	if lost.Ended != had {
+		return nil, fmt.Errorf("%d connections ended when the node of %d died", lost.Ended, had)
+	}
+	dead, err := firstNode(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if dead.Health != api.Down {
+		return nil, fmt.Errorf("the node whose connections ended is %s: %s", dead.Health, dead.HealthReason)
+	}
+	if err := moved(ctx, a, c, clients.Idle, dead); err != nil {
+		return nil, err
+	}
+	return []Value{{Row{"a node is Down: until the last of its connections is reset", "ms", false}, ms(lost.Last.Sub(dead.HealthSince))}}, nil
+}
+
+// moved has everybody connect once more.
+func moved(ctx context.Context, a *arena.Arena, c arena.Contestant, i load.Idle, dead api.Node) error {
+	again := load.Short{To: i.To, Ports: i.Ports, First: i.First, Clients: i.Clients, Count: i.Clients, Concurrency: 16}
+	var got load.Answers
+	if _, err := a.Load(ctx, "short", again, &got); err != nil {
+		return err
+	}
+	if n := got.Nodes[dead.Address]; n > 0 {
+		return fmt.Errorf("%d connections were answered by a node that is dead", n)
+	}
+	return Hold(got, again, c, len(a.NodesOf(0))-1)
+}
+
+// firstNode is the first node of the first group, as the box sees it.
+func firstNode(ctx context.Context, a *arena.Arena) (api.Node, error) {
+	s, err := a.Box().Snapshot(ctx)
+	if err != nil {
+		return api.Node{}, err
+	}
+	return s.Groups[0].Nodes[0], nil
+}
