@@ -35,31 +35,59 @@ func (t *Table) Cut(marks ...Mark) (int, error) {
 func (t *Table) cut(mark Mark) (int, error) {
 	total := 0
 	for range 3 {
-		var found []connection
+		var talking, rest []connection
 		err := t.conntrack.dump(ofNode(mark), func(c *connection) {
-			if c.ours() {
-				c := *c
-				c.rawOriginal = slices.Clone(c.rawOriginal)
-				found = append(found, c)
+			if !c.ours() {
+				return
+			}
+			one := *c
+			one.rawOriginal = slices.Clone(c.rawOriginal)
+			if c.talking() && !c.over() {
+				talking = append(talking, one)
+			} else {
+				rest = append(rest, one)
 			}
 		})
-		if err != nil || len(found) == 0 {
+		if err != nil || len(talking)+len(rest) == 0 {
 			return total, err
 		}
-		there, err := t.conntrack.delete(found)
-		var poked []error
+		n, err := t.end(talking)
+		if total += n; err != nil {
+			return total, err
+		}
+		there, err := t.conntrack.delete(rest)
 		for i, was := range there {
-			if !was || found[i].over() || !found[i].answered() {
-				continue
-			}
-			total++
-			if found[i].talking() {
-				poked = append(poked, t.poker.poke(found[i]))
+			if was && !rest[i].over() && rest[i].answered() {
+				total++
 			}
 		}
-		if err := errors.Join(err, errors.Join(poked...)); err != nil {
+		if err != nil {
 			return total, err
 		}
 	}
 	return total, nil
+}
+
+// end ends connections whose ends believe in them. The clients hear of it first, of
+// some while the entries of others are still deleted: they wait for another node.
+func (t *Table) end(talking []connection) (int, error) {
+	total := 0
+	var poked []error
+	var ended []connection
+	for some := range slices.Chunk(talking, changesPerSend) {
+		there, err := t.conntrack.delete(some)
+		for i, was := range there {
+			if was {
+				ended = append(ended, some[i])
+				poked = append(poked, t.poker.client(some[i]))
+			}
+		}
+		if total = len(ended); err != nil {
+			return total, errors.Join(err, errors.Join(poked...))
+		}
+	}
+	for _, c := range ended {
+		poked = append(poked, t.poker.node(c))
+	}
+	return total, errors.Join(poked...)
 }

@@ -34,16 +34,19 @@ func (p *poker) close() error {
 	return os.NewSyscallError("close raw socket", unix.Close(fd))
 }
 
-// poke sends both ends of a deleted connection a bogus ACK (RFC 9293, 3.10.7.4:
-// an unacceptable segment is answered by an ACK). The client's answer comes to
-// the virtual address and is reset there; a node's answer is reset there too, or
-// in a transparent group by the client that has forgotten the connection.
+// client sends the client of a deleted connection a bogus ACK (RFC 9293, 3.10.7.4:
+// an unacceptable segment is answered by an ACK). The answer comes to the virtual
+// address and is reset there.
 //
 // An end that cannot be reached any more is no error: that is what cutting is for.
-func (p *poker) poke(c connection) error {
-	return errors.Join(
-		p.send(c.original.destination, c.original.destinationPort, c.original.source, c.original.sourcePort),
-		p.send(c.reply.destination, c.reply.destinationPort, c.reply.source, c.reply.sourcePort))
+func (p *poker) client(c connection) error {
+	return p.send(c.original.destination, c.original.destinationPort, c.original.source, c.original.sourcePort)
+}
+
+// node does the same to the node. Its answer is reset at the virtual address too, or in
+// a transparent group by the client that has forgotten the connection.
+func (p *poker) node(c connection) error {
+	return p.send(c.reply.destination, c.reply.destinationPort, c.reply.source, c.reply.sourcePort)
 }
 
 func (p *poker) send(from netip.Addr, fromPort uint16, to netip.Addr, toPort uint16) error {
