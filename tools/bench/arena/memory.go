@@ -105,23 +105,23 @@ func (a *Arena) Hold(ctx context.Context, c Contestant, held, count int) error {
 }
 
 // Settled is what is taken when the contestant has heard of everything: when its
-// processes use no more CPU time.
-func (a *Arena) Settled(ctx context.Context) (Memory, error) {
+// processes use next to no CPU for so long.
+func (a *Arena) Settled(ctx context.Context, quiet time.Duration) (Memory, error) {
 	last, err := a.mid.CPU()
 	if err != nil {
 		return Memory{}, err
 	}
-	for range 100 {
+	for end := time.Now().Add(100 * quiet); time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
 			return Memory{}, context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(quiet):
 		}
 		now, err := a.mid.CPU()
 		if err != nil {
 			return Memory{}, err
 		}
-		if now-last < 5*time.Millisecond {
+		if now-last < quiet/20 {
 			break
 		}
 		last = now

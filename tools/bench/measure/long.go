@@ -91,7 +91,7 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 	if _, _, err := ask(ctx, a, c, clients); err != nil {
 		return nil, err
 	}
-	before, err := a.Settled(ctx)
+	before, err := a.Settled(ctx, 100*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 				return nil, err
 			}
 		}
-		now, err := a.Settled(ctx)
+		now, err := a.Settled(ctx, 100*time.Millisecond)
 		if err != nil {
 			return nil, err
 		}

@@ -35,9 +35,20 @@ func Scale(ctx context.Context, o arena.Options, s Setting, connections int) ([]
 		if err := a.Start(ctx, c); err != nil {
 			return nil, err
 		}
-		began := Value{Row{"start to the first connection", "ms", false}, ms(time.Since(start))}
+		first := time.Since(start)
 		if err := serving(ctx, a); err != nil {
 			return nil, err
+		}
+		if _, err := a.Settled(ctx, atRest); err != nil {
+			return nil, err
+		}
+		used, err := a.Used()
+		if err != nil {
+			return nil, err
+		}
+		began := []Value{
+			{Row{"start to the first connection", "ms", false}, ms(first)},
+			{Row{"CPU of balancerd until it is at rest", "ms", false}, ms(used.Box)},
 		}
 		costs, err := cost(ctx, a, c, connections)
 		if err != nil {
@@ -48,9 +59,13 @@ func Scale(ctx context.Context, o arena.Options, s Setting, connections int) ([]
 			return nil, err
 		}
 		losses, err := loss(ctx, a, c, known+connections)
-		return slices.Concat([]Value{began}, costs, waits, losses), err
+		return slices.Concat(began, costs, waits, losses), err
 	})
 }
+
+// atRest is how long a box that has started must have had little to do: it counts what it
+// has taken over, and writes it down, when it ticks for the first time.
+const atRest = 1500 * time.Millisecond
 
 // serving waits until all nodes of the first group serve, and holds what the box
 // remembers against what it was given.
