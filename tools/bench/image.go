@@ -16,8 +16,8 @@ import (
 	"spoolgate/tools/vm"
 )
 
-// inImage holds the balancer of the real image, in QEMU, against plain routing and HAProxy
-// by the same image.
+// inImage holds the balancer of the real image, in QEMU, against plain routing, static
+// rules and HAProxy by the same image.
 func inImage(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench image", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 3, "rounds of all ways through the box, interleaved; a new box each")
@@ -58,7 +58,7 @@ func inImage(ctx context.Context, args []string) error {
 		}
 	}
 	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, the image in QEMU without KVM on %d CPUs", *rounds, time.Now().Format(time.DateOnly), runtime.NumCPU())
-	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing", "HAProxy"}) }, func(w io.Writer) error {
+	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing", "DNAT", "DNAT+SNAT", "HAProxy"}) }, func(w io.Writer) error {
 		return t.Chart(w, caption, []string{
 			"connections, known clients, 16 at once", "the box's CPU of a connection, known clients, 16 at once", "connect and answer, median, known clients, 16 at once",
 			"transfer, 8 at once, MTU-size packets", "the box's CPU of a GB, 8 at once, MTU-size packets",

@@ -14,6 +14,8 @@
 //	bench outage SPEC   clients whose node fails
 //	bench loss SPEC     the same, of clients that say nothing
 //	bench route         makes a plain router of the box that it is in
+//	bench dnat          has a static rule do the box's work
+//	bench dnat-snat     the same, and hides the clients
 //	bench proxy         has HAProxy do the box's work
 package main
 
@@ -61,11 +63,8 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	if len(args) == 1 {
-		switch args[0] {
-		case "route":
-			return guest.Route()
-		case "proxy":
-			return guest.Proxy()
+		if part := guest.Parts()[args[0]]; part != nil {
+			return part()
 		}
 	}
 	benches := map[string]func(context.Context, []string) error{"scale": grow, "failure": fail, "churn": churn, "image": inImage}

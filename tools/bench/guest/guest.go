@@ -80,14 +80,10 @@ func Start(ctx context.Context, o Options, w Way) (_ *Guest, err error) {
 	if _, err := g.WaitFor(ctx, "spoolgate: services started"); err != nil {
 		return nil, err
 	}
-	switch {
-	case w.Plain:
-		err = g.instead(ctx, "route")
-	case w.Proxy:
-		err = g.instead(ctx, "proxy")
-	}
-	if err != nil {
-		return nil, err
+	if w.part != "" {
+		if err := g.instead(ctx, w.part); err != nil {
+			return nil, err
+		}
 	}
 	if err := g.passes(ctx); err != nil {
 		return nil, err

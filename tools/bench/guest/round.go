@@ -17,12 +17,12 @@ const known = 200
 
 // Full is the effort of make bench-image, Short that of a test.
 func Full() measure.Effort {
-	return measure.Effort{Connections: 4000, Concurrency: []int{1, 16}, Bytes: 128 << 20, Streams: []int{1, 8}}
+	return measure.Effort{Connections: 4000, Newcomers: 4000, Concurrency: []int{1, 16}, Bytes: 128 << 20, Streams: []int{1, 8}}
 }
 
 // Short is a little of everything.
 func Short() measure.Effort {
-	return measure.Effort{Connections: 400, Concurrency: []int{16}, Bytes: 8 << 20, Streams: []int{2}}
+	return measure.Effort{Connections: 400, Newcomers: 400, Concurrency: []int{16}, Bytes: 8 << 20, Streams: []int{2}}
 }
 
 // Round measures one way through a new box once.
@@ -42,38 +42,55 @@ func Round(ctx context.Context, o Options, w Way, e measure.Effort) (all []measu
 	return all, nil
 }
 
-// short measures short connections of known clients.
+// short measures short connections of known and of brand-new clients.
 func (g *Guest) short(ctx context.Context, e measure.Effort) (all []measure.Value, _ error) {
 	run := load.Short{To: g.way.Target, Ports: arena.AskPorts, Clients: known, Count: known, Concurrency: 8}
 	var got load.Answers
 	if err := g.Load("short", run, &got); err != nil {
 		return nil, err
 	}
+	fresh := load.Short{To: g.way.Target, Ports: arena.AskPorts, First: known + 1, Clients: e.Newcomers, Count: e.Newcomers}
+	run.Count = e.Connections
 	for _, concurrency := range e.Concurrency {
-		run.Count, run.Concurrency = e.Connections, concurrency
-		got = load.Answers{}
-		took, err := g.taking(ctx, func() error {
-			if err := g.Load("short", run, &got); err != nil {
-				return err
+		run.Concurrency, fresh.Concurrency = concurrency, concurrency
+		for _, of := range []struct {
+			who string
+			run load.Short
+		}{{"known clients", run}, {"new clients", fresh}} {
+			values, err := g.connections(ctx, of.run, fmt.Sprintf("%s, %d at once", of.who, concurrency))
+			if err != nil {
+				return nil, err
 			}
-			return measure.Hold(got, run, g.way.Contestant, Nodes)
-		})
-		if err != nil {
-			return nil, err
+			all = append(all, values...)
 		}
-		if g.way.Plain && took.tracked > 0 {
-			return nil, fmt.Errorf("%d connections were tracked: the box is no plain router", took.tracked)
-		}
-		who := fmt.Sprintf("known clients, %d at once", concurrency)
-		each := float64(got.Done)
-		us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-		all = append(all,
-			value("connections, "+who, "1/s", true, each/got.Elapsed.Seconds()),
-			value("the box's CPU of a connection, "+who, "us", false, us(took.worked)/each),
-			value("connect, median, "+who, "us", false, us(got.Connect.P50)),
-			value("connect and answer, median, "+who, "us", false, us(got.Answer.P50)))
+		fresh.First += e.Newcomers
 	}
 	return all, nil
+}
+
+func (g *Guest) connections(ctx context.Context, run load.Short, who string) ([]measure.Value, error) {
+	var got load.Answers
+	took, err := g.taking(ctx, func() error {
+		if err := g.Load("short", run, &got); err != nil {
+			return err
+		}
+		return measure.Hold(got, run, g.way.Contestant, Nodes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if g.way.part == routes && took.tracked > 0 {
+		return nil, fmt.Errorf("%d connections were tracked: the box is no plain router", took.tracked)
+	}
+	each := float64(got.Done)
+	us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+	return []measure.Value{
+		value("connections, "+who, "1/s", true, each/got.Elapsed.Seconds()),
+		value("the box's CPU of a connection, "+who, "us", false, us(took.worked)/each),
+		value("connect, median, "+who, "us", false, us(got.Connect.P50)),
+		value("connect and answer, median, "+who, "us", false, us(got.Answer.P50)),
+		value("connect and answer, 99 %, "+who, "us", false, us(got.Answer.P99)),
+	}, nil
 }
 
 const gigabyte = 1e9

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 
 	"spoolgate/firmware/dataplane"
 	"spoolgate/tools/bench/arena"
@@ -17,19 +20,35 @@ import (
 // Way is how connections come through the box.
 type Way struct {
 	arena.Contestant
-	// Plain is a router: clients connect to a node's own address.
-	Plain bool
-	mode  string
+	// mode is that of the balancer's group; part of the benchmark's own program follows
+	// the balancer, where there is one.
+	mode, part string
 }
 
-// Ways are a router, for comparison, the balancer's two modes, and what a user would
-// pick instead, on the same box.
+// routes has the box route only: clients connect to a node's own address.
+const routes = "route"
+
+// Ways are a router and static rules, for comparison, the balancer's two modes, and what a
+// user would pick instead, on the same box.
 func Ways() []Way {
 	return []Way{
-		{Contestant: arena.Contestant{Name: "routing", Target: arena.Node(0)}, mode: "transparent", Plain: true},
+		{Contestant: arena.Contestant{Name: "routing", Target: arena.Node(0)}, mode: "transparent", part: routes},
+		{Contestant: arena.Contestant{Name: "DNAT", Target: arena.VIP}, mode: "transparent", part: "dnat"},
+		{Contestant: arena.Contestant{Name: "DNAT+SNAT", Target: arena.VIP, Masked: true}, mode: "masked", part: "dnat-snat"},
 		{Contestant: arena.Contestant{Name: "Spoolgate transparent", Target: arena.VIP, Sticky: true}, mode: "transparent"},
 		{Contestant: arena.Contestant{Name: "Spoolgate masked", Target: arena.VIP, Sticky: true, Masked: true}, mode: "masked"},
-		{Contestant: arena.Contestant{Name: "HAProxy", Target: arena.VIP, Sticky: true, Masked: true, Proxy: true}, mode: "masked"},
+		{Contestant: arena.Contestant{Name: "HAProxy", Target: arena.VIP, Sticky: true, Masked: true, Proxy: true}, mode: "masked", part: "proxy"},
+	}
+}
+
+// Parts are those of the benchmark's own program that do the balancer's work on the
+// machine they run on, a box, from which they remove what the balancer has left.
+func Parts() map[string]func() error {
+	return map[string]func() error{
+		routes:      route,
+		"dnat":      func() error { return translate(false) },
+		"dnat-snat": func() error { return translate(true) },
+		"proxy":     proxy,
 	}
 }
 
@@ -54,9 +73,9 @@ func (g *Guest) instead(ctx context.Context, part string) error {
 	return fmt.Errorf("the box has no balancerd: %+v", services.Services)
 }
 
-// Route makes a plain router of the machine that it runs on, a box: without the
-// table nobody asks for connections to be tracked.
-func Route() error {
+// route makes a plain router: without the table nobody asks for connections to be
+// tracked.
+func route() error {
 	c := &nftables.Conn{}
 	c.DelTable(&nftables.Table{Name: dataplane.TableName, Family: nftables.TableFamilyIPv4})
 	if err := c.Flush(); err != nil {
@@ -65,10 +84,44 @@ func Route() error {
 	return nil
 }
 
-// Proxy starts HAProxy on the machine that it runs on, a box, and nothing is left of the
-// balancer.
-func Proxy() error {
-	if err := Route(); err != nil {
+// translate passes the virtual address on to one node by one rule, and hides the clients
+// by another.
+func translate(masking bool) error {
+	if err := route(); err != nil {
+		return err
+	}
+	node, vip := arena.Node(0).AsSlice(), arena.VIP.AsSlice()
+	c := &nftables.Conn{}
+	table := c.AddTable(&nftables.Table{Name: "static", Family: nftables.TableFamilyIPv4})
+	destination := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}
+	equals := func(b []byte) expr.Any { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: b} }
+	add := func(hook *nftables.ChainHook, priority *nftables.ChainPriority, exprs ...expr.Any) {
+		chain := c.AddChain(&nftables.Chain{Name: fmt.Sprint("hook", *hook), Table: table, Type: nftables.ChainTypeNAT, Hooknum: hook, Priority: priority})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: exprs})
+	}
+	first, last := arena.AskPorts[0], arena.SinkPort
+	add(nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest,
+		destination, equals(vip),
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equals([]byte{unix.IPPROTO_TCP}),
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: binary.BigEndian.AppendUint16(nil, first), ToData: binary.BigEndian.AppendUint16(nil, last)},
+		&expr.Immediate{Register: 1, Data: node},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1})
+	if masking {
+		add(nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource,
+			destination, equals(node),
+			&expr.Immediate{Register: 1, Data: vip},
+			&expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1})
+	}
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("add static rules: %w", err)
+	}
+	return nil
+}
+
+// proxy starts HAProxy.
+func proxy() error {
+	if err := route(); err != nil {
 		return err
 	}
 	const dir = "/proxy"
