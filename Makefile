@@ -30,7 +30,7 @@ test: deps check image
 BENCH_ARGS = $(or $(ARGS),-out tools/bench)
 
 # Spoolgate side by side with what a user would pick instead, and alone as what it looks
-# after grows; about half an hour on an idle machine. With ARGS it is the first alone:
+# after grows; about three quarters of an hour on an idle machine. With ARGS it is the first alone:
 # the second has other contestants and no parts. ARGS="-rounds 1" measures less;
 # build/bench -help lists all.
 bench: build/bench
@@ -54,8 +54,8 @@ bench-churn: build/bench
 	$(SUDO) build/bench churn $(BENCH_ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
-# The real image in QEMU, as a ratio to plain routing and HAProxy by the same image; about ten
-# minutes. ARGS="-rounds 1" measures less.
+# The real image in QEMU, as a ratio to plain routing, static rules and HAProxy by the same
+# image; about twenty minutes. ARGS="-rounds 1" measures less.
 bench-image: BOARD = virt
 bench-image: image build/bench
 	CGO_ENABLED=0 GOARCH=arm64 go build -o build/bench-arm64 ./tools/bench

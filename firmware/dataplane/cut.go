@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Cut ends all connections of nodes, so that both ends notice at once, and
@@ -51,43 +52,43 @@ func (t *Table) cut(mark Mark) (int, error) {
 		if err != nil || len(talking)+len(rest) == 0 {
 			return total, err
 		}
-		n, err := t.end(talking)
-		if total += n; err != nil {
-			return total, err
-		}
+		// The clients come first, those that still wait for the node's first answer too:
+		// they wait for another node. Whatever fails, all is done that can be.
+		ended, unheard := t.end(talking)
 		there, err := t.conntrack.delete(rest)
 		for i, was := range there {
 			if was && !rest[i].over() && rest[i].answered() {
 				total++
 			}
 		}
-		if err != nil {
+		total += len(ended)
+		if err := errors.Join(unheard, err, t.poker.nodes(ended)); err != nil {
 			return total, err
 		}
 	}
 	return total, nil
 }
 
-// end ends connections whose ends believe in them. The clients hear of it first, of
-// some while the entries of others are still deleted: they wait for another node.
-func (t *Table) end(talking []connection) (int, error) {
-	total := 0
-	var poked []error
-	var ended []connection
-	for some := range slices.Chunk(talking, changesPerSend) {
-		there, err := t.conntrack.delete(some)
-		for i, was := range there {
+// end deletes connections whose ends believe in them, and has their clients notice, the
+// first of them while the entries of others are still deleted. It returns those that were
+// there. To poke a client has its answer handled at once, by the processor that pokes: all
+// take part.
+func (t *Table) end(talking []connection) (ended []connection, failed error) {
+	some := slices.Collect(slices.Chunk(talking, changesPerSend))
+	poked := make([]error, len(some))
+	var pokes sync.WaitGroup
+	for i := 0; i < len(some) && failed == nil; i++ {
+		var there []bool
+		there, failed = t.conntrack.delete(some[i])
+		from := len(ended)
+		for k, was := range there {
 			if was {
-				ended = append(ended, some[i])
-				poked = append(poked, t.poker.client(some[i]))
+				ended = append(ended, some[i][k])
 			}
 		}
-		if total = len(ended); err != nil {
-			return total, errors.Join(err, errors.Join(poked...))
-		}
+		gone := ended[from:]
+		pokes.Go(func() { poked[i] = t.poker.clients(gone) })
 	}
-	for _, c := range ended {
-		poked = append(poked, t.poker.node(c))
-	}
-	return total, errors.Join(poked...)
+	pokes.Wait()
+	return ended, errors.Join(failed, errors.Join(poked...))
 }

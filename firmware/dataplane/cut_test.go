@@ -47,6 +47,43 @@ func TestCutResetsIdleClientsAtOnce(t *testing.T) {
 	}
 }
 
+func TestCutResetsMoreThanItDeletesAtOnce(t *testing.T) {
+	s, cut, other := cutSite(t, true)
+	for range 2 * changesPerSend {
+		cut = append(cut, s.visit(printer(0), 5011))
+	}
+	s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+	n, err := s.table.Cut(1)
+	s.must(err)
+	if n != len(cut) {
+		t.Errorf("cut %d connections, want %d", n, len(cut))
+	}
+	for i, v := range cut {
+		if err := v.ended(3 * time.Second); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("connection %d ended by %v, want a reset", i, err)
+		}
+	}
+	s.must(other.exchange())
+}
+
+// A packet that the kernel does not let out keeps no client at the node: neither one that
+// is connected nor one that still asks.
+func TestCutForgetsTheNodeThoughItCannotPoke(t *testing.T) {
+	s, open, _ := cutSite(t, true)
+	_, err := s.nodes[0].Output("nft", "table ip fw { chain in { type filter hook input priority 0; tcp dport 5013 counter drop; }; }")
+	s.must(err)
+	s.must(flood.Send(s.printers, netip.PrefixFrom(printer(1), 32), 20, netip.AddrPortFrom(vip, 5013)))
+	s.must(s.table.Change([]Mark{2}, map[netip.Addr][]Mark{vip: {2}}))
+	s.must(s.table.poker.close())
+	n, err := s.table.Cut(1)
+	if !errors.Is(err, syscall.EBADF) || n != len(open) {
+		t.Errorf("cut %d connections, want %d; the error is %v", n, len(open), err)
+	}
+	s.must(s.table.conntrack.dump(ofNode(1), func(c *connection) {
+		t.Errorf("%s at port %d is still bound to the node", c.original.source, c.original.destinationPort)
+	}))
+}
+
 func TestCutResetsTheNodesEndToo(t *testing.T) {
 	for _, masked := range []bool{true, false} {
 		s := newSite(t)

@@ -34,21 +34,28 @@ func (p *poker) close() error {
 	return os.NewSyscallError("close raw socket", unix.Close(fd))
 }
 
-// client sends the client of a deleted connection a bogus ACK (RFC 9293, 3.10.7.4:
-// an unacceptable segment is answered by an ACK). The answer comes to the virtual
-// address and is reset there.
-//
-// An end that cannot be reached any more is no error: that is what cutting is for.
-func (p *poker) client(c connection) error {
-	return p.send(c.original.destination, c.original.destinationPort, c.original.source, c.original.sourcePort)
+// clients sends the clients of deleted connections a bogus ACK (RFC 9293, 3.10.7.4: an
+// unacceptable segment is answered by an ACK). The answer comes to the virtual address
+// and is reset there.
+func (p *poker) clients(conns []connection) error {
+	var errs []error
+	for _, c := range conns {
+		errs = append(errs, p.send(c.original.destination, c.original.destinationPort, c.original.source, c.original.sourcePort))
+	}
+	return errors.Join(errs...)
 }
 
-// node does the same to the node. Its answer is reset at the virtual address too, or in
-// a transparent group by the client that has forgotten the connection.
-func (p *poker) node(c connection) error {
-	return p.send(c.reply.destination, c.reply.destinationPort, c.reply.source, c.reply.sourcePort)
+// nodes does the same to the nodes. Their answer is reset at the virtual address too, or
+// in a transparent group by the client that has forgotten the connection.
+func (p *poker) nodes(conns []connection) error {
+	var errs []error
+	for _, c := range conns {
+		errs = append(errs, p.send(c.reply.destination, c.reply.destinationPort, c.reply.source, c.reply.sourcePort))
+	}
+	return errors.Join(errs...)
 }
 
+// send is no error where an end cannot be reached any more: that is what cutting is for.
 func (p *poker) send(from netip.Addr, fromPort uint16, to netip.Addr, toPort uint16) error {
 	err := unix.Sendto(p.fd, bogusACK(from, fromPort, to, toPort), 0, &unix.SockaddrInet4{Addr: to.As4()})
 	if errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH) {

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ func TestProbesAreHalfOpenFromOneSourceAndNeverAccepted(t *testing.T) {
 	p := open(t, site.Options{Nodes: 1, MFDs: 1}, `checks.interval = "1s"`, `checks.timeout = "500ms"`)
 	visitor := p.visit(p.MFDs[0], node.TS)
 	talk := map[[2]netip.AddrPort]string{} // flags, by both ends
-	var probes []string                    // what was said in those of ends that were taken again
+	var before []string                    // what was said between ends that were taken again
 	begun := map[uint16][]time.Time{}
 	words := map[byte]string{syn: "SYN ", syn | ack: "SYN-ACK ", rst: "RST ", rst | ack: "RST ", ack: "ACK ", fin | ack: "FIN "}
 	p.capture(p.Nodes[0].Namespace, "eth0", func(s segment) bool {
@@ -44,19 +43,25 @@ func TestProbesAreHalfOpenFromOneSourceAndNeverAccepted(t *testing.T) {
 		}
 		ends := [2]netip.AddrPort{own, probed}
 		if s.flags == syn && strings.HasSuffix(talk[ends], "RST ") {
-			probes = append(probes, talk[ends])
+			before = append(before, talk[ends])
 			delete(talk, ends)
 		}
 		talk[ends] += words[s.flags]
 		return len(begun[node.SPOC]) <= rounds || len(begun[node.TS]) <= rounds
 	})
 	whole := 0
-	for _, heard := range slices.AppendSeq(probes, maps.Values(talk)) {
+	judge := func(of any, heard string) {
 		if heard == "SYN SYN-ACK RST " {
 			whole++
 		} else if !strings.HasPrefix("SYN SYN-ACK RST ", heard) && !strings.HasSuffix("SYN SYN-ACK RST ", heard) {
-			t.Errorf("a probe is %s", heard)
+			t.Errorf("probe %v: %s", of, heard)
 		}
+	}
+	for ends, heard := range talk {
+		judge(ends, heard)
+	}
+	for _, heard := range before {
+		judge("from a port that was used again", heard)
 	}
 	if whole < 2*rounds-4 { // the first and the last may be cut off
 		t.Errorf("only %d whole probes", whole)

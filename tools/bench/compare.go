@@ -63,7 +63,7 @@ func grow(ctx context.Context, args []string) error {
 	}
 	return show(t, o, "scale", nil, nil, []string{
 		"CPU of a connection, known clients", "CPU of a connection, new clients", "of that the box's processes, new clients",
-		"start to the first connection", "search of an MFD (who)", "a node leaves: until nobody goes there", "memory of balancerd",
+		"start to the first connection", "search of an MFD (who)", measure.LastReset, "memory of balancerd",
 	})
 }
 

@@ -60,7 +60,8 @@ func inImage(ctx context.Context, args []string) error {
 	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, the image in QEMU without KVM on %d CPUs", *rounds, time.Now().Format(time.DateOnly), runtime.NumCPU())
 	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing", "DNAT", "DNAT+SNAT", "HAProxy"}) }, func(w io.Writer) error {
 		return t.Chart(w, caption, []string{
-			"connections, known clients, 16 at once", "the box's CPU of a connection, known clients, 16 at once", "connect and answer, median, known clients, 16 at once",
+			"connections, known clients, 16 at once", "the box's CPU of a connection, known clients, 16 at once", "the box's CPU of a connection, new clients, 16 at once",
+			"connect and answer, median, known clients, 16 at once", "connect and answer, 99 %, new clients, 1 at once",
 			"transfer, 8 at once, MTU-size packets", "the box's CPU of a GB, 8 at once, MTU-size packets",
 		}, func(way string) bool { return slices.Contains(ours, way) })
 	})

@@ -16,7 +16,7 @@ type Console struct {
 	log  func(line string)
 	mu   sync.Mutex
 	text strings.Builder
-	seen int           // what WaitFor has consumed
+	seen int           // what WaitFor and Run have consumed
 	news chan struct{} // closed and replaced at each piece of output
 	end  error         // of the machine
 	runs int           // of Run

@@ -2,6 +2,7 @@ package arena
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -105,13 +106,15 @@ func (a *Arena) Hold(ctx context.Context, c Contestant, held, count int) error {
 }
 
 // Settled is what is taken when the contestant has heard of everything: when its
-// processes use next to no CPU for so long.
+// processes use next to no CPU for so long. It waits a minute at most.
 func (a *Arena) Settled(ctx context.Context, quiet time.Duration) (Memory, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the box's processes do not come to rest"))
+	defer cancel()
 	last, err := a.mid.CPU()
 	if err != nil {
 		return Memory{}, err
 	}
-	for end := time.Now().Add(100 * quiet); time.Now().Before(end); {
+	for {
 		select {
 		case <-ctx.Done():
 			return Memory{}, context.Cause(ctx)
@@ -122,9 +125,8 @@ func (a *Arena) Settled(ctx context.Context, quiet time.Duration) (Memory, error
 			return Memory{}, err
 		}
 		if now-last < quiet/20 {
-			break
+			return a.Memory()
 		}
 		last = now
 	}
-	return a.Memory()
 }

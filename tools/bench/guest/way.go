@@ -63,9 +63,8 @@ func (g *Guest) instead(ctx context.Context, part string) error {
 		if d.Name != "balancerd" {
 			continue
 		}
-		// Init says on the same console that it can't start what is away.
-		out, err := g.Run(ctx, fmt.Sprintf("mv /bin/balancerd /bin/away && kill -9 %d && cp /data/bench /bin/bench && chmod 755 /bin/bench && /bin/bench %s && echo do''ne", d.PID, part))
-		if err == nil && !strings.Contains(out, "done") {
+		out, err := g.Run(ctx, fmt.Sprintf("mv /bin/balancerd /bin/away && kill -9 %d && cp /data/bench /bin/bench && chmod 755 /bin/bench && /bin/bench %s && echo done", d.PID, part))
+		if err == nil && !strings.Contains(out, "done") { // not every step went well
 			err = fmt.Errorf("have the box do something else, %s: %s", part, out)
 		}
 		return err
@@ -74,12 +73,23 @@ func (g *Guest) instead(ctx context.Context, part string) error {
 }
 
 // route makes a plain router: without the table nobody asks for connections to be
-// tracked.
+// tracked. What it would be to track them is the kernel's own default again.
 func route() error {
 	c := &nftables.Conn{}
 	c.DelTable(&nftables.Table{Name: dataplane.TableName, Family: nftables.TableFamilyIPv4})
 	if err := c.Flush(); err != nil {
 		return fmt.Errorf("remove table %s: %w", dataplane.TableName, err)
+	}
+	return set(map[string]string{
+		"net/netfilter/nf_conntrack_acct": "0", "net/netfilter/nf_conntrack_timestamp": "0", "net/netfilter/nf_conntrack_events": "2",
+	})
+}
+
+func set(sysctls map[string]string) error {
+	for name, value := range sysctls {
+		if err := os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -128,10 +138,8 @@ func proxy() error {
 	if err := unpack("/data/"+proxyFile, dir); err != nil {
 		return err
 	}
-	for name, value := range arena.ProxySettings() {
-		if err := os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0o644); err != nil {
-			return err
-		}
+	if err := set(arena.ProxySettings()); err != nil {
+		return err
 	}
 	config := filepath.Join(dir, "haproxy.cfg")
 	check := fmt.Sprintf("check port %d inter 5s fall 3", arena.CheckPorts[0])

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -13,7 +14,7 @@ import (
 type Loss struct {
 	Idle
 	Node netip.Addr `json:"node"`
-	// Limit is how long is waited for the first that ends.
+	// Limit is how long is waited for the first that ends, from when all stand.
 	Limit time.Duration `json:"limit"`
 }
 
@@ -46,6 +47,9 @@ func (l Loss) Run(ctx context.Context, ready func(node netip.Addr) error) (lost 
 				return err
 			}
 			for _, e := range events {
+				if err := failed(int(e.Fd)); !errors.Is(err, unix.ECONNRESET) {
+					return fmt.Errorf("a connection was not reset: %v", err)
+				}
 				if err := p.remove(int(e.Fd)); err != nil {
 					return err
 				}

@@ -133,11 +133,11 @@ func handling(ctx context.Context, a *arena.Arena) ([]Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := box.Return(ctx, "g1", "N1"); err != nil {
-		return nil, err
-	}
 	m, err := a.Memory()
 	if err != nil {
+		return nil, err
+	}
+	if _, err := box.Return(ctx, "g1", "N1"); err != nil {
 		return nil, err
 	}
 	return []Value{
