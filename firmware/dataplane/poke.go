@@ -38,24 +38,26 @@ func (p *poker) close() error {
 // unacceptable segment is answered by an ACK). The answer comes to the virtual address
 // and is reset there.
 func (p *poker) clients(conns []connection) error {
-	var errs []error
-	for _, c := range conns {
-		errs = append(errs, p.send(c.original.destination, c.original.destinationPort, c.original.source, c.original.sourcePort))
-	}
-	return errors.Join(errs...)
+	return p.poke(conns, func(c *connection) tuple { return c.original })
 }
 
 // nodes does the same to the nodes. Their answer is reset at the virtual address too, or
 // in a transparent group by the client that has forgotten the connection.
 func (p *poker) nodes(conns []connection) error {
+	return p.poke(conns, func(c *connection) tuple { return c.reply })
+}
+
+// poke sends each connection's end that is the source of a tuple what the other end of the
+// tuple would. One that cannot be reached any more is no error: that is what cutting is for.
+func (p *poker) poke(conns []connection, end func(*connection) tuple) error {
 	var errs []error
-	for _, c := range conns {
-		errs = append(errs, p.send(c.reply.destination, c.reply.destinationPort, c.reply.source, c.reply.sourcePort))
+	for i := range conns {
+		t := end(&conns[i])
+		errs = append(errs, p.send(t.destination, t.destinationPort, t.source, t.sourcePort))
 	}
 	return errors.Join(errs...)
 }
 
-// send is no error where an end cannot be reached any more: that is what cutting is for.
 func (p *poker) send(from netip.Addr, fromPort uint16, to netip.Addr, toPort uint16) error {
 	err := unix.Sendto(p.fd, bogusACK(from, fromPort, to, toPort), 0, &unix.SockaddrInet4{Addr: to.As4()})
 	if errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH) {
