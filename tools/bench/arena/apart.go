@@ -137,17 +137,12 @@ func (a *Arena) Fail(f Failure, address netip.Addr) error {
 
 // Silence lets a node of those that are wired together hear nothing any more.
 func (a *Arena) Silence(node netip.Addr) error {
-	rules, err := a.file("silence.nft", fmt.Sprintf(`table ip silence {
+	return a.rules(a.nodes, "silence.nft", fmt.Sprintf(`table ip silence {
 		chain deaf {
 			type filter hook prerouting priority raw;
 			ip daddr %s drop
 		}
 	}`, node))
-	if err != nil {
-		return err
-	}
-	_, err = a.nodes.Output("nft", "-f", rules)
-	return err
 }
 
 // Endure runs a part of the benchmark's own program in the clients' namespace,

@@ -147,6 +147,16 @@ func (a *Arena) file(name, content string) (string, error) {
 	return path, os.WriteFile(path, []byte(content), 0o644)
 }
 
+// rules loads rules of nftables into a namespace, from a file of that name.
+func (a *Arena) rules(into *netns.Namespace, name, rules string) error {
+	file, err := a.file(name, rules)
+	if err != nil {
+		return err
+	}
+	_, err = into.Output("nft", "-f", file)
+	return err
+}
+
 // Close ends everything that the arena started.
 func (a *Arena) Close() error {
 	var errs []error

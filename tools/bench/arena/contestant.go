@@ -53,7 +53,7 @@ const closedTimeout = "10"
 // virtual address on.
 func translate(masking string) func(context.Context, *Arena) error {
 	return func(ctx context.Context, a *Arena) error {
-		rules, err := a.file("rules.nft", fmt.Sprintf(`table ip static {
+		if err := a.rules(a.box, "rules.nft", fmt.Sprintf(`table ip static {
 			chain pre {
 				type nat hook prerouting priority -100;
 				ip daddr %s tcp dport { 21, 5011-5025 } dnat to %s
@@ -64,11 +64,7 @@ func translate(masking string) func(context.Context, *Arena) error {
 				ip daddr %s tcp dport 21 ct helper set "ftp"
 			}
 			%s
-		}`, VIP, Node(0), VIP, masking))
-		if err != nil {
-			return err
-		}
-		if _, err := a.box.Output("nft", "-f", rules); err != nil {
+		}`, VIP, Node(0), VIP, masking)); err != nil {
 			return err
 		}
 		return a.box.Sysctl("net/netfilter/nf_conntrack_tcp_timeout_time_wait", closedTimeout)

@@ -52,15 +52,10 @@ func hash(_ context.Context, a *Arena) error {
 	for i := range a.Nodes {
 		shares = append(shares, fmt.Sprintf("%d : %s", i, Node(i)))
 	}
-	rules, err := a.file("rules.nft", fmt.Sprintf(`table ip static {
+	return a.rules(a.box, "rules.nft", fmt.Sprintf(`table ip static {
 		chain pre {
 			type nat hook prerouting priority -100;
 			ip daddr %s tcp dport 5011-5025 dnat to jhash ip saddr mod %d map { %s }
 		}
 	}`, VIP, a.Nodes, strings.Join(shares, ", ")))
-	if err != nil {
-		return err
-	}
-	_, err = a.box.Output("nft", "-f", rules)
-	return err
 }

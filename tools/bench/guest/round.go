@@ -49,21 +49,12 @@ func (g *Guest) short(ctx context.Context, e measure.Effort) (all []measure.Valu
 	if err := g.Load("short", run, &got); err != nil {
 		return nil, err
 	}
-	fresh := load.Short{To: g.way.Target, Ports: arena.AskPorts, First: known + 1, Clients: e.Newcomers, Count: e.Newcomers}
-	run.Count = e.Connections
-	for _, concurrency := range e.Concurrency {
-		run.Concurrency, fresh.Concurrency = concurrency, concurrency
-		for _, of := range []struct {
-			who string
-			run load.Short
-		}{{"known clients", run}, {"new clients", fresh}} {
-			values, err := g.connections(ctx, of.run, fmt.Sprintf("%s, %d at once", of.who, concurrency))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, values...)
+	for _, v := range measure.Visits(run, known+1, e) {
+		values, err := g.connections(ctx, v.Short, v.Who)
+		if err != nil {
+			return nil, err
 		}
-		fresh.First += e.Newcomers
+		all = append(all, values...)
 	}
 	return all, nil
 }

@@ -21,8 +21,7 @@ type Loss struct {
 // Lost is what became of them.
 type Lost struct {
 	Ended int       `json:"ended"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
+	Last  time.Time `json:"last"` // of the ends
 }
 
 // lull is after how long without another one no more connections are taken to end.
@@ -53,11 +52,9 @@ func (l Loss) Run(ctx context.Context, ready func(node netip.Addr) error) (lost 
 				if err := p.remove(int(e.Fd)); err != nil {
 					return err
 				}
-				now := time.Now()
-				if lost.Ended++; lost.Ended == 1 {
-					lost.First = now
-				}
-				lost.Last, end = now, now.Add(lull)
+				lost.Ended++
+				lost.Last = time.Now()
+				end = lost.Last.Add(lull)
 			}
 		}
 		if lost.Ended == 0 {

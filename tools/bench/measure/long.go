@@ -91,7 +91,8 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 	if _, _, err := ask(ctx, a, c, clients); err != nil {
 		return nil, err
 	}
-	before, err := a.Settled(ctx, 100*time.Millisecond)
+	const quiet = 100 * time.Millisecond
+	before, err := a.Settled(ctx, quiet)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 				return nil, err
 			}
 		}
-		now, err := a.Settled(ctx, 100*time.Millisecond)
+		now, err := a.Settled(ctx, quiet)
 		if err != nil {
 			return nil, err
 		}

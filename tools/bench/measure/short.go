@@ -18,23 +18,36 @@ func short(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (a
 	if _, _, err := ask(ctx, a, c, base); err != nil {
 		return nil, err
 	}
-	fresh := known
-	for _, concurrency := range e.Concurrency {
-		run := base
-		run.Count, run.Concurrency = e.Connections, concurrency
-		values, err := shortRun(ctx, a, c, run, fmt.Sprintf("known clients, %d at once", concurrency))
+	for _, v := range Visits(base, known, e) {
+		values, err := shortRun(ctx, a, c, v.Short, v.Who)
 		if err != nil {
-			return nil, err
-		}
-		all = append(all, values...)
-		run.First, run.Clients, run.Count = fresh, e.Newcomers, e.Newcomers
-		fresh += e.Newcomers
-		if values, err = shortRun(ctx, a, c, run, fmt.Sprintf("new clients, %d at once", concurrency)); err != nil {
 			return nil, err
 		}
 		all = append(all, values...)
 	}
 	return all, nil
+}
+
+// Visit is a run of short connections, and what its clients are called.
+type Visit struct {
+	load.Short
+	Who string
+}
+
+// Visits are runs of the clients of base, who are known, and of brand-new ones, the first
+// of whom has the number fresh, with each concurrency.
+func Visits(base load.Short, fresh int, e Effort) (all []Visit) {
+	for _, concurrency := range e.Concurrency {
+		regulars := base
+		regulars.Count, regulars.Concurrency = e.Connections, concurrency
+		newcomers := regulars
+		newcomers.First, newcomers.Clients, newcomers.Count = fresh, e.Newcomers, e.Newcomers
+		fresh += e.Newcomers
+		all = append(all,
+			Visit{regulars, fmt.Sprintf("known clients, %d at once", concurrency)},
+			Visit{newcomers, fmt.Sprintf("new clients, %d at once", concurrency)})
+	}
+	return all
 }
 
 func shortRun(ctx context.Context, a *arena.Arena, c arena.Contestant, s load.Short, who string) ([]Value, error) {
