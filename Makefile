@@ -54,8 +54,8 @@ bench-churn: build/bench
 	$(SUDO) build/bench churn $(BENCH_ARGS)
 	@[ "$$(id -u)" != 0 ] || $(GIVE_BACK)
 
-# The real image in QEMU, as a ratio to plain routing, static rules and HAProxy by the same
-# image; about twenty minutes. ARGS="-rounds 1" measures less.
+# The real image in QEMU, as a ratio to plain routing, static rules, flow tables and HAProxy
+# by the same image; about twenty-five minutes. ARGS="-rounds 1" measures less.
 bench-image: BOARD = virt
 bench-image: image build/bench
 	CGO_ENABLED=0 GOARCH=arm64 go build -o build/bench-arm64 ./tools/bench

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -17,13 +18,13 @@ import (
 )
 
 // inImage holds the balancer of the real image, in QEMU, against plain routing, static
-// rules and HAProxy by the same image.
+// rules, flow tables and HAProxy by the same image.
 func inImage(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench image", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 3, "rounds of all ways through the box, interleaved; a new box each")
 	dir := flags.String("image", "build/virt", "where the image is")
 	inside := flags.String("inside", "build/bench-arm64", "this program for the box's processor")
-	cache := flags.String("cache", "build/cache", "where HAProxy for the box's processor is kept")
+	cache := flags.String("cache", "build/cache", "where HAProxy for the box's processor is kept, and what the image was built from")
 	talk := flags.Bool("console", false, "show what the box's console says")
 	var p places
 	p.addOut(flags)
@@ -38,7 +39,15 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("fetch HAProxy for the box: %w", err)
 	}
-	o := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy}
+	work, err := os.MkdirTemp("", "spoolgate-image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	o := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy, FlowTables: filepath.Join(work, "flow")}
+	if err := guest.PackFlowTables(*cache, o.FlowTables); err != nil {
+		return fmt.Errorf("pack the flow tables of the box's kernel: %w", err)
+	}
 	if *talk {
 		o.Log = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	}
@@ -58,7 +67,9 @@ func inImage(ctx context.Context, args []string) error {
 		}
 	}
 	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, the image in QEMU without KVM on %d CPUs", *rounds, time.Now().Format(time.DateOnly), runtime.NumCPU())
-	return p.publish("image", caption, func(w io.Writer) error { return t.Write(w, ours, []string{"routing", "DNAT", "DNAT+SNAT", "HAProxy"}) }, func(w io.Writer) error {
+	return p.publish("image", caption, func(w io.Writer) error {
+		return t.Write(w, ours, []string{"routing", "DNAT", "DNAT, flow table", "DNAT+SNAT", "HAProxy"})
+	}, func(w io.Writer) error {
 		return t.Chart(w, caption, []string{
 			"connections, known clients, 16 at once", "the box's CPU of a connection, known clients, 16 at once", "the box's CPU of a connection, new clients, 16 at once",
 			"connect and answer, median, known clients, 16 at once", "connect and answer, 99 %, new clients, 1 at once",

@@ -32,8 +32,8 @@ type Options struct {
 	Image vm.Image
 	// Bench is the benchmark's own program, Inside the same for the box's processor.
 	Bench, Inside string
-	// Proxy is what FetchProxy has packed.
-	Proxy string
+	// Proxy is what FetchProxy has packed, FlowTables what PackFlowTables has.
+	Proxy, FlowTables string
 	// Log hears what the box's console says.
 	Log func(line string)
 }

@@ -105,8 +105,14 @@ func (g *Guest) bulk(ctx context.Context, e measure.Effort) (all []measure.Value
 		all = append(all,
 			value("transfer, "+what, "GB/s", true, carried/got.Elapsed.Seconds()),
 			value("the box's CPU of a GB, "+what, "s", false, took.worked.Seconds()/carried))
-		if !g.way.Proxy {
-			all = append(all, value(joined+what, "1", true, float64(took.arrived)/float64(max(took.routed, 1))))
+		if g.way.Proxy {
+			continue
+		}
+		each := float64(took.arrived) / float64(max(took.routed, 1))
+		if g.way.part != flows {
+			all = append(all, value(joined+what, "1", true, each))
+		} else if each < mostJoined {
+			return nil, fmt.Errorf("%d of %d packets were routed: the flow table passes nothing on", took.routed, took.arrived)
 		}
 	}
 	return all, nil
@@ -114,6 +120,9 @@ func (g *Guest) bulk(ctx context.Context, e measure.Effort) (all []measure.Value
 
 // joined begins the name of how many packets the box makes one of (GRO).
 const joined = "packets of the card in one routed, "
+
+// mostJoined packets of the MTU's size are one of the largest that there is.
+const mostJoined = 45
 
 func value(name, unit string, more bool, v float64) measure.Value {
 	return measure.Value{Row: measure.Row{Name: name, Unit: unit, More: more}, Value: v}

@@ -18,12 +18,16 @@ func TestEveryWayThroughTheImagePassesEveryPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := FetchProxy(filepath.Join(filepath.Dir(image.Dir()), "cache"))
+	cache := filepath.Join(filepath.Dir(image.Dir()), "cache")
+	proxy, err := FetchProxy(cache)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	o := Options{Image: image, Proxy: proxy, Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
+	o := Options{Image: image, Proxy: proxy, FlowTables: filepath.Join(dir, "flow"), Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
+	if err := PackFlowTables(cache, o.FlowTables); err != nil {
+		t.Fatal(err)
+	}
 	for program, env := range map[string][]string{o.Bench: nil, o.Inside: {"GOARCH=arm64", "CGO_ENABLED=0"}} {
 		build := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
 		build.Env = append(os.Environ(), env...)

@@ -25,15 +25,20 @@ type Way struct {
 	mode, part string
 }
 
-// routes has the box route only: clients connect to a node's own address.
-const routes = "route"
+const (
+	// routes has the box route only: clients connect to a node's own address.
+	routes = "route"
+	// flows has the kernel's flow tables pass connections on.
+	flows = "dnat-flow"
+)
 
-// Ways are a router and static rules, for comparison, the balancer's two modes, and what a
-// user would pick instead, on the same box.
+// Ways are a router, static rules and flow tables, for comparison, the balancer's two
+// modes, and what a user would pick instead, on the same box.
 func Ways() []Way {
 	return []Way{
 		{Contestant: arena.Contestant{Name: "routing", Target: arena.Node(0)}, mode: "transparent", part: routes},
 		{Contestant: arena.Contestant{Name: "DNAT", Target: arena.VIP}, mode: "transparent", part: "dnat"},
+		{Contestant: arena.Contestant{Name: "DNAT, flow table", Target: arena.VIP}, mode: "transparent", part: flows},
 		{Contestant: arena.Contestant{Name: "DNAT+SNAT", Target: arena.VIP, Masked: true}, mode: "masked", part: "dnat-snat"},
 		{Contestant: arena.Contestant{Name: "Spoolgate transparent", Target: arena.VIP, Sticky: true}, mode: "transparent"},
 		{Contestant: arena.Contestant{Name: "Spoolgate masked", Target: arena.VIP, Sticky: true, Masked: true}, mode: "masked"},
@@ -47,6 +52,7 @@ func Parts() map[string]func() error {
 	return map[string]func() error{
 		routes:      route,
 		"dnat":      func() error { return translate(false) },
+		flows:       offload,
 		"dnat-snat": func() error { return translate(true) },
 		"proxy":     proxy,
 	}

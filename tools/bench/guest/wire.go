@@ -72,8 +72,11 @@ func (g *Guest) wire() (err error) {
 	return nil
 }
 
-// proxyFile is what FetchProxy has packed, on the box.
-const proxyFile = "proxy.tar"
+// On the box: what FetchProxy and PackFlowTables have packed.
+const (
+	proxyFile = "proxy.tar"
+	flowFile  = "flow.tar"
+)
 
 // disk is a new box's, with a configuration, and with the benchmark's own program
 // for what only a program inside the box can do.
@@ -103,8 +106,14 @@ node = [%s]
 	if err := vm.PutData(disk, config, "config.toml"); err != nil {
 		return "", err
 	}
-	if g.way.Proxy {
-		if err := vm.PutData(disk, o.Proxy, proxyFile); err != nil {
+	for _, brings := range []struct {
+		is       bool
+		from, to string
+	}{{g.way.Proxy, o.Proxy, proxyFile}, {g.way.part == flows, o.FlowTables, flowFile}} {
+		if !brings.is {
+			continue
+		}
+		if err := vm.PutData(disk, brings.from, brings.to); err != nil {
 			return "", err
 		}
 	}
