@@ -54,9 +54,14 @@ func parseCounters(text string) (c counters, err error) {
 	return c, nil
 }
 
+// starting is the share of its time that a box works at least while its start goes on.
+const starting = 0.9
+
 // settle waits until the box has done what follows a start: until two seconds are as
-// busy as the two before. What they are busy with, daemons that look at the time and
-// lamps that blink, goes on under load and is not the load's: taking leaves it out.
+// busy as the two before, for forty seconds at most, after which the spread of the
+// rounds tells. What they are busy with, daemons that look at the time and lamps that
+// blink, goes on under load and is not the load's: taking leaves it out. On a slow machine
+// it is more than half of what an emulated processor can do.
 func (g *Guest) settle(ctx context.Context) error {
 	before, err := g.count(ctx)
 	if err != nil {
@@ -74,12 +79,12 @@ func (g *Guest) settle(ctx context.Context) error {
 			return err
 		}
 		g.background = float64(after.worked-before.worked) / float64(after.at.Sub(before.at))
-		if g.background < 0.5 && math.Abs(g.background-last) < 0.05 {
+		if g.background < starting && math.Abs(g.background-last) < 0.05 {
 			return nil
 		}
 		before, last = after, g.background
 	}
-	return fmt.Errorf("the box does not come to rest: it works for %.0f %% of the time", last*100)
+	return nil
 }
 
 // taking is what is counted while something is done, and because of it.
