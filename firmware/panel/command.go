@@ -177,8 +177,14 @@ func (p *paneld) acknowledge(ctx context.Context) {
 
 // plate is the hardware of the panel.
 type plate struct {
-	lamps  []hal.Lamp // the box, then the nodes
+	lamps  []bulb // the box, then the nodes
 	button hal.Button
+}
+
+// bulb is a lamp, and what it was last set to.
+type bulb struct {
+	hal.Lamp
+	red, green bool
 }
 
 func openPlate(lamps board.Lamps, button board.Line) (*plate, error) {
@@ -188,7 +194,7 @@ func openPlate(lamps board.Lamps, button board.Line) (*plate, error) {
 		if err != nil {
 			return nil, errors.Join(err, p.close())
 		}
-		p.lamps = append(p.lamps, l)
+		p.lamps = append(p.lamps, bulb{Lamp: l}) // it is dark
 	}
 	var err error
 	if p.button, err = hal.OpenButton(button); err != nil {
@@ -197,16 +203,23 @@ func openPlate(lamps board.Lamps, button board.Line) (*plate, error) {
 	return p, nil
 }
 
-// light sets the lamps to their patterns at a time; those that show nothing
-// are dark. A board with fewer lamps than nodes shows the first ones.
+// light sets the lamps that have changed to their patterns at a time; those that show
+// nothing are dark. A board with fewer lamps than nodes shows the first ones.
 func (p *plate) light(show []api.Lamp, at time.Duration) error {
 	var errs []error
-	for i, l := range p.lamps {
-		red, green := false, false
+	for i := range p.lamps {
+		l, red, green := &p.lamps[i], false, false
 		if i < len(show) {
 			red, green = blink.Lines(show[i].Pattern, show[i].Colour, at)
 		}
-		errs = append(errs, l.Set(red, green))
+		if red == l.red && green == l.green {
+			continue
+		}
+		if err := l.Set(red, green); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		l.red, l.green = red, green
 	}
 	return errors.Join(errs...)
 }
