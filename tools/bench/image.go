@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -39,15 +38,11 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("fetch HAProxy for the box: %w", err)
 	}
-	work, err := os.MkdirTemp("", "spoolgate-image-")
+	flowTables, err := guest.PackFlowTables(*cache)
 	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	o := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy, FlowTables: filepath.Join(work, "flow")}
-	if err := guest.PackFlowTables(*cache, o.FlowTables); err != nil {
 		return fmt.Errorf("pack the flow tables of the box's kernel: %w", err)
 	}
+	o := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy, FlowTables: flowTables}
 	if *talk {
 		o.Log = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	}

@@ -20,22 +20,23 @@ func flowModules() []string {
 	return []string{"nf_flow_table", "nf_flow_table_inet", "nft_flow_offload"}
 }
 
-// PackFlowTables packs the modules of the image's kernel that its flow tables need into
-// a new archive. cache is where the image was built from.
-func PackFlowTables(cache, to string) error {
+// PackFlowTables packs the modules that the flow tables of the image's kernel need into an
+// archive in the folder that the image was built from, anew as the kernel may be another.
+func PackFlowTables(cache string) (string, error) {
 	root := filepath.Join(cache, "debian-"+debian.Suite, "root/usr/lib/modules")
 	var files []string
 	for _, name := range flowModules() {
 		found, err := filepath.Glob(filepath.Join(root, "*/kernel/net/netfilter", name+".ko.xz"))
 		if err != nil {
-			return err
+			return "", err
 		}
 		if len(found) != 1 {
-			return fmt.Errorf("module %s is %d times in %s, want once: build the image first (make image)", name, len(found), root)
+			return "", fmt.Errorf("module %s is %d times in %s, want once: build the image first (make image)", name, len(found), root)
 		}
 		files = append(files, found[0])
 	}
-	return pack(to, files)
+	packed := filepath.Join(cache, "flow-tables.tar")
+	return packed, pack(packed, files)
 }
 
 // offload has a flow table pass on what one static rule has let through: once both ends

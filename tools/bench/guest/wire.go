@@ -106,16 +106,14 @@ node = [%s]
 	if err := vm.PutData(disk, config, "config.toml"); err != nil {
 		return "", err
 	}
-	for _, brings := range []struct {
-		is       bool
-		from, to string
-	}{{g.way.Proxy, o.Proxy, proxyFile}, {g.way.part == flows, o.FlowTables, flowFile}} {
-		if !brings.is {
-			continue
-		}
-		if err := vm.PutData(disk, brings.from, brings.to); err != nil {
-			return "", err
-		}
+	switch {
+	case g.way.Proxy:
+		err = vm.PutData(disk, o.Proxy, proxyFile)
+	case g.way.part == flows:
+		err = vm.PutData(disk, o.FlowTables, flowFile)
+	}
+	if err != nil {
+		return "", err
 	}
 	return disk, vm.PutData(disk, o.Inside, "bench")
 }
