@@ -25,31 +25,50 @@ func (g *Group) Opened(a netip.Addr, id NodeID, follows bool, now time.Time) (Mo
 		return Move{}, false
 	}
 	n.open++
-	c := g.clients[a]
-	var move Move
-	moved := false
-	switch {
-	case follows && (c == nil || c.node != id):
+	if c := g.clients[a]; follows && (c == nil || c.node != id) {
 		g.strays[strand{a, id}]++
 		return Move{}, false
+	}
+	c, move, moved := g.meet(a, n, now)
+	g.countHere(c, +1)
+	return move, moved
+}
+
+// Bound tells that the kernel sent a connection of the client to the node, of which it
+// tells no more unless it lasts or fails: it does not count. It returns the client's move
+// when this connection was one.
+func (g *Group) Bound(a netip.Addr, id NodeID, now time.Time) (Move, bool) {
+	g.settle(now)
+	n := g.byID[id]
+	if n == nil {
+		return Move{}, false
+	}
+	c, move, moved := g.meet(a, n, now)
+	c.trusted = true
+	return move, moved
+}
+
+// meet takes note of a client that turned up on a node.
+func (g *Group) meet(a netip.Addr, n *node, now time.Time) (c *client, move Move, moved bool) {
+	c = g.clients[a]
+	switch {
 	case c == nil:
 		g.deal(n, now)
 		c = g.bind(a, n, Why{Cause: FirstContact}, now)
-	case c.node != id:
+	case c.node != n.ID:
 		why := Why{Cause: g.leftBecause(a, c, now), From: c.node}
-		move, moved = Move{Client: a, From: c.node, To: id, Cause: why.Cause}, why.Cause != FirstContact
+		move, moved = Move{Client: a, From: c.node, To: n.ID, Cause: why.Cause}, why.Cause != FirstContact
 		if why.Cause == FirstContact {
 			why.From = 0
 		}
-		proved := c.proved
+		before := c
 		g.drop(a, c)
 		g.deal(n, now)
 		c = g.bind(a, n, why, now)
-		c.proved = proved
+		c.proved, c.trusted = before.proved, before.trusted
 	}
 	c.lastSeen, c.renewed = g.at(now), g.at(now)
-	g.countHere(c, +1)
-	return move, moved
+	return c, move, moved
 }
 
 // Move is a client that changed nodes.

@@ -83,6 +83,7 @@ type client struct {
 	why      Why
 	young    bool
 	proved   bool   // it has had a connection that it confirmed
+	trusted  bool   // it may have had one, of which nothing would be told
 	earlier  bool   // it may have been bound before since
 	here     int32  // open connections on its node
 	since    moment // bound to this node since

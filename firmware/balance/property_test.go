@@ -25,6 +25,7 @@ type kernel struct {
 	events   []func()
 	moves    []Move
 	contacts int
+	busy     bool // of a connection that binds its client it tells just this
 }
 
 type kernelBinding struct {
@@ -35,6 +36,7 @@ type kernelBinding struct {
 type connection struct {
 	client netip.Addr
 	node   NodeID
+	quiet  bool // the brain does not count it
 }
 
 func newKernel(g *Group) *kernel {
@@ -64,7 +66,8 @@ func (k *kernel) deliver(n int) {
 
 func (k *kernel) connect(a netip.Addr) {
 	b, ok := k.clients[a]
-	if !ok || !k.up[b.node] || !k.now.Before(b.ends) {
+	binds := !ok || !k.up[b.node] || !k.now.Before(b.ends)
+	if binds {
 		if len(k.slots) == 0 {
 			delete(k.clients, a)
 			return
@@ -75,12 +78,29 @@ func (k *kernel) connect(a netip.Addr) {
 	}
 	b.ends = k.now.Add(k.g.affinity)
 	k.clients[a] = b
-	k.open = append(k.open, connection{a, b.node})
+	quiet := binds && k.busy
+	k.open = append(k.open, connection{a, b.node, quiet})
 	k.events = append(k.events, func() {
-		if m, moved := k.g.Opened(a, b.node, false, k.now); moved {
+		m, moved := Move{}, false
+		if quiet {
+			m, moved = k.g.Bound(a, b.node, k.now)
+		} else {
+			m, moved = k.g.Opened(a, b.node, false, k.now)
+		}
+		if moved {
 			k.moves = append(k.moves, m)
 		}
 	})
+}
+
+// look tells of the connections that last.
+func (k *kernel) look() {
+	for i := range k.open {
+		if c := k.open[i]; c.quiet {
+			k.open[i].quiet = false
+			k.events = append(k.events, func() { k.g.Recount(c.client, c.node) })
+		}
+	}
 }
 
 func (k *kernel) close(i int) {
@@ -90,7 +110,9 @@ func (k *kernel) close(i int) {
 		b.ends = k.now.Add(k.g.affinity)
 		k.clients[c.client] = b
 	}
-	k.events = append(k.events, func() { k.g.Closed(c.client, c.node, k.now) })
+	if !c.quiet {
+		k.events = append(k.events, func() { k.g.Closed(c.client, c.node, k.now) })
+	}
 }
 
 // wantEven fails when the bound clients of two nodes differ by more than one.
@@ -120,6 +142,7 @@ func TestBurstOfFirstContactsIsEvenWithinOne(t *testing.T) {
 		k := newKernel(healthyGroup(slices.Repeat([]int{1}, nodes)...))
 		for i := range rapid.IntRange(1, 400).Draw(t, "MFDs") {
 			for range rapid.IntRange(1, 17).Draw(t, "connections") {
+				k.busy = rapid.Bool().Draw(t, "busy")
 				k.connect(mfd(i))
 			}
 			if rapid.Bool().Draw(t, "tick") {
@@ -223,6 +246,7 @@ func TestRandomLifeOfAGroup(t *testing.T) {
 		sync := func() { k.deliver(len(k.events)); k.program() }
 		t.Repeat(map[string]func(*rapid.T){
 			"connect": func(t *rapid.T) {
+				k.busy = rapid.Bool().Draw(t, "busy")
 				k.connect(client(t))
 				if rapid.Bool().Draw(t, "read") {
 					sync()
@@ -258,7 +282,9 @@ func TestRandomLifeOfAGroup(t *testing.T) {
 					k.clients[a] = kernelBinding{to, k.now.Add(affinity)}
 				}
 			},
+			"look": func(*rapid.T) { k.look() },
 			"time": func(t *rapid.T) {
+				k.look()
 				sync()
 				k.now = k.now.Add(time.Duration(rapid.IntRange(1, 16*60).Draw(t, "seconds")) * time.Second)
 				for _, r := range k.g.Sweep(k.now) {
@@ -288,7 +314,11 @@ func checkAgainst(t *rapid.T, k *kernel) {
 	}
 	var wantBound, wantOpen, boundSum, openSum int
 	wantBound = k.g.Len()
-	wantOpen = len(k.open)
+	for _, c := range k.open {
+		if !c.quiet {
+			wantOpen++
+		}
+	}
 	for _, n := range k.g.Nodes() {
 		boundSum += n.Clients
 		openSum += n.Open

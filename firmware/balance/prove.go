@@ -13,13 +13,21 @@ func (g *Group) Prove(a netip.Addr) {
 	}
 }
 
+// Doubt takes note that a client did not confirm the connection that bound it, or another
+// that does not count: that nothing was told of it says no more that all is well.
+func (g *Group) Doubt(a netip.Addr) {
+	if c := g.clients[a]; c != nil {
+		c.trusted = false
+	}
+}
+
 // Evict forgets the clients that never proved to be there and have nothing open, and
 // returns them: they make room for others. Those that came just now may still do it.
 func (g *Group) Evict(now time.Time) (evicted []netip.Addr) {
 	g.settle(now)
 	limit := g.at(now) - moment(settling)
 	for a, c := range g.clients {
-		if !c.proved && c.here == 0 && c.lastSeen <= limit {
+		if !c.proved && !c.trusted && c.here == 0 && c.lastSeen <= limit {
 			g.drop(a, c)
 			evicted = append(evicted, a)
 		}

@@ -71,8 +71,8 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(loadNode(regKey), dispatch(s.windows)),
 			// Not even that it is over is told of what was short. One that a look finds just
 			// now is told of; as the two events may come in either order, there is a third
-			// when the kernel forgets it.
-			sum(hasNote(unsaid), status(statusExpected|statusSeenReply, statusSeenReply), carriedLess(much),
+			// when the kernel forgets it. So is one that the client never confirmed.
+			sum(hasNote(unsaid), status(statusExpected|statusSeenReply|statusAssured, statusSeenReply|statusAssured), carriedLess(much),
 				note(unsaid|hushed, hushed), tell(0)),
 			sum(hasNote(hushed), without(labelSaid), verdict(expr.VerdictReturn)),
 			sum(hasNote(hushed), tell(eventDestroy|eventLabel)),
@@ -165,7 +165,7 @@ func (f family) pickRules(s sets, g Group, source Mark, ftp *nftables.Set) []rul
 		sum(noMark(), jump(newChain(g.VirtualAddress))),
 		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(uint32(MaxMark)), native(0)), setCt(expr.CtKeyMARK)),
 		tell(eventNew | eventRelated | eventDestroy | eventLabel),
-		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(newcomer), native(0)), equal(native(0)), jump("unsaid")),
+		sum(jump("unsaid")),
 	}
 	// From here to the postrouting hook the packet mark says as whom the nodes
 	// see the client.

@@ -19,6 +19,9 @@ const (
 	// a dump and once by an event. On a busy box it is told only of what lasts: see
 	// toldPerSecond.
 	Opened EventKind = iota + 1
+	// Bound is the first packet of a connection that binds its client, or moves it, on a
+	// box that is too busy to tell more: it is not told that it Opened, unless it lasts.
+	Bound
 	// Closed is a connection after both FINs or a RST, or one that was deleted
 	// or timed out. It is told more than once (at the close and when the kernel
 	// forgets the connection), and also of connections that were not Opened.
@@ -235,6 +238,8 @@ func appendEvents(events []Event, datagram []byte) []Event {
 			events = append(events, ev)
 		case c.over():
 			events = append(events, c.event(Closed))
+		case flags&unix.NLM_F_CREATE != 0 && c.notes&unsaid != 0 && c.status&statusExpected == 0:
+			events = append(events, c.event(Bound))
 		case flags&unix.NLM_F_CREATE != 0:
 			events = append(events, c.event(Opened))
 		case c.complained():

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ type counter struct {
 	ever []Event
 	// unserved are the events of connections that no node answered, by port.
 	unserved map[uint16][]Event
+	// bound are the events of clients of whose connections no more was told, and
+	// unconfirmed those of connections whose clients never confirmed an answer.
+	bound, unconfirmed []Event
 }
 
 func (c *counter) handle(b Batch) {
@@ -33,8 +37,13 @@ func (c *counter) handle(b Batch) {
 			delete(c.open, e.ID)
 		case e.Kind == Opened && !counted:
 			c.open[e.ID], c.opened[e.ID], c.ever = e, true, append(c.ever, e)
+		case e.Kind == Bound:
+			c.bound = append(c.bound, e)
 		}
-		if e.Kind != Opened && !e.Replied {
+		if e.Kind == Closed && e.Replied && !e.Established {
+			c.unconfirmed = append(c.unconfirmed, e)
+		}
+		if (e.Kind == Closed || e.Kind == Unanswered) && !e.Replied {
 			c.unserved[e.Port] = append(c.unserved[e.Port], e)
 		}
 	}
@@ -56,6 +65,12 @@ func (c *counter) told(port uint16) (told []Event) {
 		}
 	}
 	return told
+}
+
+func (c *counter) boundNow() []Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.bound)
 }
 
 // openAt is how many connections to a port are counted open.

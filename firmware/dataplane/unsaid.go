@@ -9,12 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// To tell of a connection costs a tenth of what it costs, so a busy box does not tell of
-// each of a client that it knows:
+// To tell of a connection costs a tenth of what it costs, so a busy box tells less of each:
 //
-//   - Up to toldPerSecond each is told of when it begins and when it is over. So is each
-//     that binds a client, or moves it.
-//   - Above that the beginning is unsaid, but for one of each client in heardFor. What
+//   - Up to toldPerSecond each is told of when it begins and when it is over.
+//   - Above that, of one that binds a client, or moves it, just this is told.
+//   - The beginning of any other is unsaid, but for one of each client in heardFor. What
 //     lasts is found by a look at the kernel's table, within 5 s, and is told of like any
 //     other from then on. What is over before that is told of only if no node answered, or
 //     if it carried much.
@@ -38,10 +37,12 @@ const (
 // newcomer is noted in the mark of a first packet whose client was bound just now.
 const newcomer = 1 << 28
 
-// unsaidRules are for first packets of clients that were bound before.
+// unsaidRules are for first packets.
 func (f family) unsaidRules(s sets) []rule {
 	return []rule{
 		sum(below(toldPerSecond, toldAtOnce), verdict(expr.VerdictReturn)),
+		// The event of a new entry has this note, and says who is bound where.
+		sum(loadMeta(expr.MetaKeyMARK, regKey), masked(regKey, native(newcomer), native(0)), unequal(native(0)), note(unsaid, unsaid), verdict(expr.VerdictReturn)),
 		sum(f.packetClient(), notIn(s.heard), goTo("heard")),
 		sum(hear(f, s), verdict(expr.VerdictReturn)),
 		note(unsaid, unsaid),
@@ -156,7 +157,7 @@ func appendName(names [][]byte, name []byte) [][]byte {
 // begun is the number of beginnings among events that were told when they came.
 func begun(events []Event) (n int) {
 	for _, ev := range events {
-		if ev.Kind == Opened && !ev.Unsaid {
+		if ev.Kind == Opened && !ev.Unsaid || ev.Kind == Bound {
 			n++
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"spoolgate/tools/lab/flood"
 )
 
 // A look is due while the rate may be spent, in the time that it is and once more, and as
@@ -133,14 +135,19 @@ func TestABusyBoxTellsOfNewClientsAndOfThoseWhoAreNotServed(t *testing.T) {
 		want = append(want, printer(150+i))
 	}
 	heard := func() (clients []netip.Addr) {
-		for _, ev := range c.told(5013) {
-			clients = append(clients, ev.Client)
+		for _, ev := range append(c.told(5013), c.boundNow()...) {
+			if m, bound := s.binding(ev.Client); bound && m.Mark == ev.Mark {
+				clients = append(clients, ev.Client)
+			}
 		}
 		slices.SortFunc(clients, netip.Addr.Compare)
 		return clients
 	}
 	if !within(10*time.Second, func() bool { return slices.Equal(heard(), want) }) {
-		t.Errorf("of 100 new clients %d were told", len(heard()))
+		t.Errorf("of 100 new clients %d were told, each where it is", len(heard()))
+	}
+	if len(c.boundNow()) == 0 {
+		t.Error("more was told of each")
 	}
 	s.each(100, func(i int) error {
 		if v, err := s.dial(printer(150+i), vip, 5014); err == nil {
@@ -156,6 +163,32 @@ func TestABusyBoxTellsOfNewClientsAndOfThoseWhoAreNotServed(t *testing.T) {
 	}
 	if !within(10*time.Second, func() bool { return refused() >= 100 }) {
 		t.Errorf("of 100 refusals %d were told", refused())
+	}
+}
+
+// Made-up addresses look like new clients; their own machines deny that they called.
+func TestABusyBoxTellsOfNewClientsThatDoNotConfirm(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(3))
+	c := s.track(0)
+	defer s.busy()()
+	denied := netip.MustParsePrefix("198.18.1.160/27")
+	s.must(flood.Send(s.printers, denied, 32, netip.AddrPortFrom(vip, 5011)))
+	unconfirmed := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		clients := map[netip.Addr]bool{}
+		for _, ev := range c.unconfirmed {
+			clients[ev.Client] = denied.Contains(ev.Client)
+		}
+		return len(clients)
+	}
+	if !within(5*time.Second, func() bool { return unconfirmed() == 32 }) {
+		t.Errorf("of 32 clients that do not confirm %d were told", unconfirmed())
+	}
+	if len(c.boundNow()) == 0 {
+		t.Error("the beginning of each was told")
 	}
 }
 

@@ -28,15 +28,19 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 			e.history.transfers.put(*ev.Ended)
 		}
 		g := e.byVIP[ev.VirtualAddress]
-		if ev.Kind != dataplane.Opened && !ev.Replied {
+		if (ev.Kind == dataplane.Closed || ev.Kind == dataplane.Unanswered) && !ev.Replied {
 			e.complaint(ev, now)
 		}
 		_, counted := e.open[ev.ID]
 		switch {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
 			dealt = e.opened(g, ev, now) || dealt
+		case ev.Kind == dataplane.Bound && g != nil:
+			dealt = e.learnBound(g, ev, now) || dealt
 		case ev.Kind == dataplane.Closed && counted:
 			e.closed(g, ev, now)
+		case ev.Kind == dataplane.Closed && g != nil && !ev.Established:
+			g.policy.Doubt(ev.Client)
 		}
 	}
 	return dealt
@@ -46,24 +50,40 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 func (e *Engine) opened(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
 	id := balance.NodeID(ev.Mark)
 	e.open[ev.ID] = now.Sub(e.startedAt)
+	g.seen.Opened(&g.Group, sighted(ev))
 	if ev.Unsaid {
 		// It may be older than a move of its client, and binds nobody.
-		g.seen.Opened(&g.Group, sighted(ev))
 		g.policy.Recount(ev.Client, id)
 	} else {
 		dealt = g.see(ev, now)
 		if m, moved := g.policy.Opened(ev.Client, id, ev.Related, now); moved {
 			dealt = true
-			k := moveKey{g, m.From, m.To, m.Cause}
-			e.moves[k] = append(e.moves[k], m.Client)
-			e.movedBy(g, m.Client, m.From, m.To, m.Cause)
-			g.seen.Moved(m.Cause != balance.Unexplained)
+			e.moved(g, m)
 		}
 	}
 	if m := e.members[id]; m != nil {
 		e.learnOpened(m, ev, now)
 	}
 	return dealt
+}
+
+// learnBound takes note of whom a connection binds that does not count, and reports whether
+// it was dealt.
+func (e *Engine) learnBound(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
+	dealt = g.see(ev, now)
+	if m, moved := g.policy.Bound(ev.Client, balance.NodeID(ev.Mark), now); moved {
+		dealt = true
+		e.moved(g, m)
+	}
+	return dealt
+}
+
+// moved takes note of a client that changed nodes.
+func (e *Engine) moved(g *group, m balance.Move) {
+	k := moveKey{g, m.From, m.To, m.Cause}
+	e.moves[k] = append(e.moves[k], m.Client)
+	e.movedBy(g, m.Client, m.From, m.To, m.Cause)
+	g.seen.Moved(m.Cause != balance.Unexplained)
 }
 
 // closed counts a connection that is over. Its group may be gone.

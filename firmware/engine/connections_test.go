@@ -91,6 +91,61 @@ func TestWhatIsToldLateMovesNobodyBack(t *testing.T) {
 	}
 }
 
+// Of new MFDs a busy box tells where they are, and no more unless it lasts or fails.
+func TestMFDThatIsBoundByAConnectionThatDoesNotCount(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	a, other := b.member("198.18.0.11"), b.member("198.18.0.12")
+	take := func(kind dataplane.EventKind, m *member, ev dataplane.Event) (dealt bool) {
+		ev.Kind, ev.ID, ev.VirtualAddress, ev.Client, ev.Mark = kind, 1000, vip, mfd, dataplane.Mark(m.id)
+		return b.connections(dataplane.Batch{Events: []dataplane.Event{ev}})
+	}
+	want := func(what string, m *member, open int) {
+		t.Helper()
+		c, bound := m.group.policy.Lookup(mfd, b.at)
+		if !bound || c.Node != m.id || c.Open != open {
+			t.Errorf("%s: the MFD is %+v", what, c)
+		}
+	}
+	if !take(dataplane.Bound, a, dataplane.Event{}) {
+		t.Error("a first contact calls for no plan")
+	}
+	want("bound", a, 0)
+	if take(dataplane.Bound, a, dataplane.Event{}) {
+		t.Error("one that is bound there calls for a plan")
+	}
+	take(dataplane.Opened, a, dataplane.Event{Unsaid: true, Replied: true})
+	want("it lasts", a, 1)
+	take(dataplane.Closed, a, dataplane.Event{Replied: true, Established: true})
+	want("it ends", a, 0)
+	for range 3 {
+		b.round(api.Refused, "198.18.0.11")
+	}
+	if !take(dataplane.Bound, other, dataplane.Event{}) {
+		t.Error("a move calls for no plan")
+	}
+	want("moved", other, 0)
+	b.pass(time.Second)
+	if moves := b.told(event.ClientMoved); len(moves) != 1 {
+		t.Errorf("moves: %q", moves)
+	}
+	if n := other.group.policy.Nodes()[1]; n.Dealt != 1 {
+		t.Errorf("the node has %+v", n)
+	}
+	fresh := netip.MustParseAddr("198.18.1.77")
+	failed := dataplane.Event{Kind: dataplane.Bound, ID: 1001, VirtualAddress: vip, Client: fresh, Mark: dataplane.Mark(other.id)}
+	b.connections(dataplane.Batch{Events: []dataplane.Event{failed}})
+	b.pass(time.Minute)
+	if gone := other.group.policy.Evict(b.at); len(gone) != 0 {
+		t.Errorf("%v make room though all may be well", gone)
+	}
+	failed.Kind, failed.Replied = dataplane.Closed, true
+	b.connections(dataplane.Batch{Events: []dataplane.Event{failed}})
+	if gone := other.group.policy.Evict(b.at); len(gone) != 1 || gone[0] != fresh {
+		t.Errorf("%v make room, want the MFD that did not confirm", gone)
+	}
+}
+
 // A site that holds everything open must not need another box for it.
 func TestAnOpenConnectionTakesLessThan64Bytes(t *testing.T) {
 	b := newBox(t, twoNodes)

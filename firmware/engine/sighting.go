@@ -9,10 +9,9 @@ import (
 	"spoolgate/firmware/engine/proof"
 )
 
-// see notes for the proof what the beginning of a connection shows, before the policy
-// learns of it, and reports whether it is a first contact.
+// see notes for the proof whom a connection binds, before the policy learns of it, and
+// reports whether it is a first contact.
 func (g *group) see(ev dataplane.Event, now time.Time) (first bool) {
-	g.seen.Opened(&g.Group, sighted(ev))
 	if ev.Related {
 		return false
 	}
