@@ -35,16 +35,18 @@ func (g *Group) Opened(a netip.Addr, id NodeID, follows bool, now time.Time) (Mo
 }
 
 // Bound tells that the kernel sent a connection of the client to the node, of which it
-// tells no more unless it lasts or fails: it does not count. It returns the client's move
-// when this connection was one.
-func (g *Group) Bound(a netip.Addr, id NodeID, now time.Time) (Move, bool) {
+// tells no more unless it lasts or fails: it does not count. The number by which it is
+// told apart is not 0. It returns the client's move when this connection was one.
+func (g *Group) Bound(a netip.Addr, id NodeID, connection uint64, now time.Time) (Move, bool) {
 	g.settle(now)
 	n := g.byID[id]
 	if n == nil {
 		return Move{}, false
 	}
 	c, move, moved := g.meet(a, n, now)
-	c.trusted = true
+	if c.boundBy == 0 {
+		c.boundBy = connection
+	}
 	return move, moved
 }
 
@@ -65,7 +67,7 @@ func (g *Group) meet(a netip.Addr, n *node, now time.Time) (c *client, move Move
 		g.drop(a, c)
 		g.deal(n, now)
 		c = g.bind(a, n, why, now)
-		c.proved, c.trusted = before.proved, before.trusted
+		c.proved, c.boundBy = before.proved, before.boundBy
 	}
 	c.lastSeen, c.renewed = g.at(now), g.at(now)
 	return c, move, moved

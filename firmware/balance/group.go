@@ -83,12 +83,12 @@ type client struct {
 	why      Why
 	young    bool
 	proved   bool   // it has had a connection that it confirmed
-	trusted  bool   // it may have had one, of which nothing would be told
 	earlier  bool   // it may have been bound before since
 	here     int32  // open connections on its node
 	since    moment // bound to this node since
 	lastSeen moment // last open, close or renewal
 	renewed  moment // last time that the kernel's window began anew
+	boundBy  uint64 // a connection that it will have confirmed, unless more is told; see Bound
 }
 
 // moment is a time, as the time since the group began.

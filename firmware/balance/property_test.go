@@ -83,7 +83,7 @@ func (k *kernel) connect(a netip.Addr) {
 	k.events = append(k.events, func() {
 		m, moved := Move{}, false
 		if quiet {
-			m, moved = k.g.Bound(a, b.node, k.now)
+			m, moved = k.g.Bound(a, b.node, 1, k.now)
 		} else {
 			m, moved = k.g.Opened(a, b.node, false, k.now)
 		}

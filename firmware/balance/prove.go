@@ -13,11 +13,12 @@ func (g *Group) Prove(a netip.Addr) {
 	}
 }
 
-// Doubt takes note that a client did not confirm the connection that bound it, or another
-// that does not count: that nothing was told of it says no more that all is well.
-func (g *Group) Doubt(a netip.Addr) {
-	if c := g.clients[a]; c != nil {
-		c.trusted = false
+// Doubt takes note that a client did not confirm a connection: bound by that one, it has
+// proved nothing. Who is not doubted because events were lost keeps its place: rather one
+// that somebody made up than a real MFD without it.
+func (g *Group) Doubt(a netip.Addr, connection uint64) {
+	if c := g.clients[a]; c != nil && c.boundBy == connection {
+		c.boundBy = 0
 	}
 }
 
@@ -27,7 +28,7 @@ func (g *Group) Evict(now time.Time) (evicted []netip.Addr) {
 	g.settle(now)
 	limit := g.at(now) - moment(settling)
 	for a, c := range g.clients {
-		if !c.proved && !c.trusted && c.here == 0 && c.lastSeen <= limit {
+		if !c.proved && c.boundBy == 0 && c.here == 0 && c.lastSeen <= limit {
 			g.drop(a, c)
 			evicted = append(evicted, a)
 		}

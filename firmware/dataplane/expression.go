@@ -115,8 +115,8 @@ func without(bits byte) rule {
 // Notes on a connection, in the highest bits of its mark: a change of the mark is no
 // event.
 const (
-	unsaid     = 1 << 28 // it has begun, and that was not told
-	hushed     = 1 << 29 // it is over, and neither was
+	unsaid     = 1 << 28 // it has begun, and that was not told; at most whom it binds was
+	hushed     = 1 << 29 // it is over, and that was not told either
 	clientDone = 1 << 30
 	nodeDone   = 1 << 31
 	notes      = unsaid | hushed | clientDone | nodeDone

@@ -55,7 +55,7 @@ type Event struct {
 	// A client that takes its own first packet back by a RST looks the same.
 	Refused bool
 	// Unsaid is of an Opened event: the connection began some seconds ago, which was not
-	// told, and its client had been told of before.
+	// told. Its client was told of before, or Bound by it.
 	Unsaid bool
 	// Ended is what is known of a connection once the kernel forgets it, some
 	// seconds after it closed; nil in every other event.

@@ -12,11 +12,11 @@ import (
 // To tell of a connection costs a tenth of what it costs, so a busy box tells less of each:
 //
 //   - Up to toldPerSecond each is told of when it begins and when it is over.
-//   - Above that, of one that binds a client, or moves it, just this is told.
-//   - The beginning of any other is unsaid, but for one of each client in heardFor. What
-//     lasts is found by a look at the kernel's table, within 5 s, and is told of like any
-//     other from then on. What is over before that is told of only if no node answered, or
-//     if it carried much.
+//   - Above that the beginning is unsaid, but for one of each client in heardFor. Of one
+//     that binds a client, or moves it, just this is told.
+//   - What lasts is found by a look at the kernel's table, within 5 s, and is told of like
+//     any other from then on. What is over before that is told of only if no node answered,
+//     if the client never confirmed the answer, or if it carried much.
 //   - A client that begins more than toldPerSecond by itself is told of in full.
 //
 // So who is where is known at once, as is whom a node does not serve; which connections

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"spoolgate/firmware/config"
 	"spoolgate/tools/lab/flood"
 )
 
@@ -55,6 +56,13 @@ func TestALookIsDueWhileBeginningsMayBeUnsaid(t *testing.T) {
 		if patience := l.patience(at); patience >= 0 == l.calm() {
 			t.Errorf("%s: a wait for events ends after %v", step.what, patience)
 		}
+	}
+}
+
+func TestBeginningsAreThoseThatWereToldWhenTheyCame(t *testing.T) {
+	events := []Event{{Kind: Opened}, {Kind: Opened, Unsaid: true}, {Kind: Bound}, {Kind: Closed}, {Kind: Unanswered}}
+	if n := begun(events); n != 2 {
+		t.Errorf("%d of these began, want the first and the third", n)
 	}
 }
 
@@ -163,6 +171,42 @@ func TestABusyBoxTellsOfNewClientsAndOfThoseWhoAreNotServed(t *testing.T) {
 	}
 	if !within(10*time.Second, func() bool { return refused() >= 100 }) {
 		t.Errorf("of 100 refusals %d were told", refused())
+	}
+}
+
+// Data connections of FTP begin with the notes of the one that announced them.
+func TestABusyBoxTellsOfFTPDataOfNewClients(t *testing.T) {
+	s := newSite(t)
+	s.echo(5011, 5012)
+	s.serve(group(1))
+	s.deal(1)
+	s.vsftpd(1, config.PortRange{})
+	c := s.track(0)
+	defer s.busy()()
+	const scans = 5
+	for i := range scans {
+		f := s.login(printer(100 + i))
+		data := f.data("PASV")
+		s.t.Cleanup(func() { data.Close() })
+	}
+	data := func() (clients []netip.Addr) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, ev := range c.ever {
+			if ev.Related {
+				clients = append(clients, ev.Client)
+			}
+		}
+		return clients
+	}
+	if !within(5*time.Second, func() bool { return len(data()) == scans }) {
+		t.Errorf("of %d data connections %d were told", scans, len(data()))
+	}
+	if !slices.ContainsFunc(c.boundNow(), func(ev Event) bool { return ev.Port == 21 && slices.Contains(data(), ev.Client) }) {
+		t.Error("all was told of each client")
+	}
+	if slices.ContainsFunc(c.boundNow(), func(ev Event) bool { return ev.Related }) {
+		t.Error("a data connection has bound its client")
 	}
 }
 

@@ -39,8 +39,8 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 			dealt = e.learnBound(g, ev, now) || dealt
 		case ev.Kind == dataplane.Closed && counted:
 			e.closed(g, ev, now)
-		case ev.Kind == dataplane.Closed && g != nil && !ev.Established:
-			g.policy.Doubt(ev.Client)
+		case ev.Kind == dataplane.Closed && g != nil:
+			g.prove(ev)
 		}
 	}
 	return dealt
@@ -71,7 +71,7 @@ func (e *Engine) opened(g *group, ev dataplane.Event, now time.Time) (dealt bool
 // it was dealt.
 func (e *Engine) learnBound(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
 	dealt = g.see(ev, now)
-	if m, moved := g.policy.Bound(ev.Client, balance.NodeID(ev.Mark), now); moved {
+	if m, moved := g.policy.Bound(ev.Client, balance.NodeID(ev.Mark), ev.ID, now); moved {
 		dealt = true
 		e.moved(g, m)
 	}
@@ -91,9 +91,7 @@ func (e *Engine) closed(g *group, ev dataplane.Event, now time.Time) {
 	id, opened := balance.NodeID(ev.Mark), e.startedAt.Add(e.open[ev.ID])
 	delete(e.open, ev.ID)
 	if g != nil {
-		if ev.Established {
-			g.policy.Prove(ev.Client)
-		}
+		g.prove(ev)
 		if ev.Replied {
 			g.seen.Answered(&g.Group, sighted(ev), now)
 		} else {
@@ -103,6 +101,15 @@ func (e *Engine) closed(g *group, ev dataplane.Event, now time.Time) {
 	}
 	if m := e.members[id]; m != nil {
 		e.learnClosed(m, ev, opened, now)
+	}
+}
+
+// prove takes note of whether a client confirmed a connection that is over.
+func (g *group) prove(ev dataplane.Event) {
+	if ev.Established {
+		g.policy.Prove(ev.Client)
+	} else {
+		g.policy.Doubt(ev.Client, ev.ID)
 	}
 }
 

@@ -97,7 +97,7 @@ func TestMFDThatIsBoundByAConnectionThatDoesNotCount(t *testing.T) {
 	b.round(api.Open)
 	a, other := b.member("198.18.0.11"), b.member("198.18.0.12")
 	take := func(kind dataplane.EventKind, m *member, ev dataplane.Event) (dealt bool) {
-		ev.Kind, ev.ID, ev.VirtualAddress, ev.Client, ev.Mark = kind, 1000, vip, mfd, dataplane.Mark(m.id)
+		ev.Kind, ev.ID, ev.VirtualAddress, ev.Client, ev.Port, ev.Mark = kind, 1000, vip, mfd, 5011, dataplane.Mark(m.id)
 		return b.connections(dataplane.Batch{Events: []dataplane.Event{ev}})
 	}
 	want := func(what string, m *member, open int) {
@@ -111,13 +111,19 @@ func TestMFDThatIsBoundByAConnectionThatDoesNotCount(t *testing.T) {
 		t.Error("a first contact calls for no plan")
 	}
 	want("bound", a, 0)
+	if a.complaints.Open() {
+		t.Error("it is one that the node did not answer")
+	}
+	b.wantProved("uniform", api.UnseenYet, "1 new MFD dealt")
 	if take(dataplane.Bound, a, dataplane.Event{}) {
 		t.Error("one that is bound there calls for a plan")
 	}
 	take(dataplane.Opened, a, dataplane.Event{Unsaid: true, Replied: true})
 	want("it lasts", a, 1)
+	b.wantProved("ports-terminal", api.UnseenYet, "not answered by the node so far: 5011 (1)")
 	take(dataplane.Closed, a, dataplane.Event{Replied: true, Established: true})
 	want("it ends", a, 0)
+	b.wantProved("ports-terminal", api.Pass, "5011 (1)")
 	for range 3 {
 		b.round(api.Refused, "198.18.0.11")
 	}
@@ -132,17 +138,42 @@ func TestMFDThatIsBoundByAConnectionThatDoesNotCount(t *testing.T) {
 	if n := other.group.policy.Nodes()[1]; n.Dealt != 1 {
 		t.Errorf("the node has %+v", n)
 	}
-	fresh := netip.MustParseAddr("198.18.1.77")
-	failed := dataplane.Event{Kind: dataplane.Bound, ID: 1001, VirtualAddress: vip, Client: fresh, Mark: dataplane.Mark(other.id)}
-	b.connections(dataplane.Batch{Events: []dataplane.Event{failed}})
-	b.pass(time.Minute)
-	if gone := other.group.policy.Evict(b.at); len(gone) != 0 {
-		t.Errorf("%v make room though all may be well", gone)
-	}
-	failed.Kind, failed.Replied = dataplane.Closed, true
-	b.connections(dataplane.Batch{Events: []dataplane.Event{failed}})
-	if gone := other.group.policy.Evict(b.at); len(gone) != 1 || gone[0] != fresh {
-		t.Errorf("%v make room, want the MFD that did not confirm", gone)
+}
+
+// A made-up address makes room for others, as soon as its connection has failed, and no
+// real MFD does, whatever becomes of others in its name.
+func TestMFDThatIsBoundIsThereUnlessItsConnectionFails(t *testing.T) {
+	bound := dataplane.Event{Kind: dataplane.Bound, ID: 1000}
+	found := dataplane.Event{Kind: dataplane.Opened, ID: 1000, Unsaid: true, Replied: true}
+	ends := dataplane.Event{Kind: dataplane.Closed, ID: 1000, Replied: true}
+	confirmed := dataplane.Event{Kind: dataplane.Closed, ID: 1000, Replied: true, Established: true}
+	silent := dataplane.Event{Kind: dataplane.Closed, ID: 1000}
+	other := dataplane.Event{Kind: dataplane.Closed, ID: 1001, Refused: true}
+	much := dataplane.Event{Kind: dataplane.Closed, ID: 1001, Replied: true, Established: true}
+	for _, tt := range []struct {
+		what   string
+		events []dataplane.Event
+		gone   bool
+	}{
+		{"short, and all was well", []dataplane.Event{bound}, false},
+		{"nobody confirms", []dataplane.Event{bound, ends}, true},
+		{"the node is silent", []dataplane.Event{bound, {Kind: dataplane.Unanswered, ID: 1000}, silent}, true},
+		{"nobody confirms for long", []dataplane.Event{bound, found, ends}, true},
+		{"confirmed after long", []dataplane.Event{bound, found, confirmed}, false},
+		{"another is refused", []dataplane.Event{bound, other}, false},
+		{"another is confirmed", []dataplane.Event{bound, much, ends}, false},
+	} {
+		b := newBox(t, twoNodes)
+		b.round(api.Open)
+		m := b.member("198.18.0.11")
+		for _, ev := range tt.events {
+			ev.VirtualAddress, ev.Client, ev.Mark = vip, mfd, dataplane.Mark(m.id)
+			b.connections(dataplane.Batch{Events: []dataplane.Event{ev}})
+		}
+		b.pass(time.Minute)
+		if gone := len(m.group.policy.Evict(b.at)) == 1; gone != tt.gone {
+			t.Errorf("%s: it makes room: %v", tt.what, gone)
+		}
 	}
 }
 
