@@ -1,9 +1,6 @@
 package balance
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Fewest reports whether a new client on the node is where the fewest connections are
 // by the weights of the nodes, give or take one client: several first contacts are
@@ -13,18 +10,21 @@ import (
 // before Opened counts the client.
 func (g *Group) Fewest(id NodeID, now time.Time) (fewest, judged bool) {
 	g.settle(now)
-	piles := g.piles()
-	at := slices.IndexFunc(piles, func(p pile) bool { return p.id == id })
-	if at < 0 || len(piles) < 2 {
+	n := g.byID[id]
+	if n == nil || !n.takesNew() {
 		return false, false
 	}
-	worth, mine := g.worth(), piles[at]
-	for _, other := range piles {
-		byLoad := mine.load*other.share <= (other.load+worth)*mine.share
-		byClients := mine.bound*other.share <= (other.bound+1)*mine.share
+	worth := g.worth()
+	for _, other := range g.nodes {
+		if other == n || !other.takesNew() {
+			continue
+		}
+		judged = true
+		byLoad := n.load(worth)*other.Weight <= (other.load(worth)+worth)*n.Weight
+		byClients := n.bound*other.Weight <= (other.bound+1)*n.Weight
 		if !byLoad && !byClients {
 			return false, true
 		}
 	}
-	return true, true
+	return judged, judged
 }

@@ -1,6 +1,8 @@
 package balance
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,4 +85,17 @@ func TestWhatThePlanDealsGoesToTheFewest(t *testing.T) {
 			t.Fatalf("%d of %d dealt amiss", amiss, dealt)
 		}
 	})
+}
+
+// It is asked for each first contact.
+func BenchmarkFewest(b *testing.B) {
+	for _, nodes := range []int{2, 64} {
+		b.Run(fmt.Sprintf("%d nodes", nodes), func(b *testing.B) {
+			g := healthyGroup(slices.Repeat([]int{1}, nodes)...)
+			b.ReportAllocs()
+			for b.Loop() {
+				g.Fewest(1, start)
+			}
+		})
+	}
 }

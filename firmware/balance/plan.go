@@ -91,17 +91,20 @@ func (g *Group) worth() int {
 	return max(1, (g.settledOpen+g.settledActive/2)/g.settledActive)
 }
 
+// load is what a node holds, if a client is worth that much.
+func (n *node) load(worth int) int { return n.open - n.youngOpen + n.young*worth }
+
 func (g *Group) piles() []pile {
 	worth := g.worth()
 	last := slices.IndexFunc(g.nodes, func(n *node) bool { return n.ID == g.lastDealt })
-	var out []pile
+	out := make([]pile, 0, len(g.nodes))
 	for i, n := range g.nodes {
 		if !n.takesNew() {
 			continue
 		}
 		out = append(out, pile{
 			id: n.ID, share: n.Weight, bound: n.bound, open: n.open,
-			load: n.open - n.youngOpen + n.young*worth,
+			load: n.load(worth),
 			turn: (i - last - 1 + len(g.nodes)) % len(g.nodes),
 		})
 	}
