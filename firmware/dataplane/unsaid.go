@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/nftables/expr"
@@ -26,12 +24,6 @@ const (
 	toldAtOnce    = 400
 	// heardFor is how long ago a client may have been told of last, as long as it calls.
 	heardFor = time.Minute
-	// lookEvery is the time between two looks, up to lookSeldom while nothing is found that
-	// lasts: a look at 100,000 connections takes 20 ms, and the cache of the processor.
-	lookEvery  = time.Second
-	lookSeldom = 4 * time.Second
-	// mostFound bounds what a look takes of the memory. What is left is found by the next.
-	mostFound = 1 << 11
 )
 
 // newcomer is noted in the mark of a first packet whose client was bound just now.
@@ -55,111 +47,4 @@ func (f family) unsaidRules(s sets) []rule {
 func hear(f family, s sets) rule {
 	return sum(f.packetClient(), &expr.Dynset{SrcRegKey: regKey, SetName: s.heard.Name, SetID: s.heard.ID, Operation: unix.NFT_DYNSET_OP_ADD,
 		Timeout: heardFor, Exprs: []expr.Any{above(toldPerSecond, toldPerSecond)}})
-}
-
-// looks decides when to look for connections that last and whose beginning was unsaid.
-// The zero value looks at once: who was here before may have left some.
-type looks struct {
-	told, before int // beginnings since it was last asked, and before that
-	every        time.Duration
-	next         time.Time
-	done         bool // nothing that was unsaid is left
-}
-
-// many is how many beginnings that were told in one of the last two times say that
-// others may have been unsaid: while the rate is spent toldPerSecond are told.
-const many = toldPerSecond * int(lookEvery/time.Second) / 2
-
-// due takes the beginnings that were told since it was last asked, and tells whether to
-// look.
-func (l *looks) due(now time.Time, told int) bool {
-	l.told += told
-	if now.Before(l.next) {
-		return false
-	}
-	due := !l.calm()
-	l.before, l.told = l.told, 0
-	l.next = now.Add(lookEvery)
-	return due
-}
-
-func (l *looks) calm() bool { return l.done && l.told < many && l.before < many }
-
-// busy tells whether the kernel may not have told all. Before the first look nobody knows.
-func (l *looks) busy() bool { return l.every > 0 && !l.calm() }
-
-// found takes what a look found: connections that last, and those that have just begun.
-func (l *looks) found(now time.Time, lasting, young int) {
-	l.done = lasting+young == 0
-	l.every = min(2*max(l.every, lookEvery/2), lookSeldom)
-	switch {
-	case lasting >= mostFound:
-		l.every = interval
-	case lasting > 0:
-		l.every = lookEvery
-	}
-	l.next = now.Add(l.every)
-}
-
-// patience is how long nobody need look; negative is for ever, unless something happens.
-func (l *looks) patience(now time.Time) time.Duration {
-	if l.calm() {
-		return -1
-	}
-	return max(0, l.next.Sub(now))
-}
-
-// young tells whether a connection of that age has not lasted yet. Ages are those of the
-// wall clock, which may have been set back.
-func young(age time.Duration) bool { return age >= 0 && age < lookEvery/2 }
-
-// look has the kernel tell of connections that last. That it does is an event like that
-// of a beginning; one that is over meanwhile is not told of.
-func (t *Tracker) look() error {
-	now, fresh := time.Now(), 0
-	t.names = t.names[:0]
-	err := t.dumps.dump(filter{unsaid, unsaid}, func(c *connection) {
-		switch {
-		case !c.ours() || c.over() || len(t.names) == mostFound:
-		case !c.answered() || young(now.Sub(c.began)):
-			fresh++
-		default:
-			t.names = appendName(t.names, c.rawOriginal)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	change := markAttributes(nil, filter{0, unsaid})
-	change = attribute(change, ctaLabels, labels(labelSaid))
-	change = attribute(change, ctaLabelsMask, labels(labelSaid))
-	err = t.dumps.change(ctNew, t.names,
-		func(body []byte, _ int) []byte { return append(body, change...) },
-		func(error) error { return nil }) // most likely it is gone
-	if err != nil {
-		return fmt.Errorf("tell of connections: %w", err)
-	}
-	t.looks.found(time.Now(), len(t.names), fresh)
-	return nil
-}
-
-// appendName adds a copy of a name, in the room of one of an earlier look if there is any.
-func appendName(names [][]byte, name []byte) [][]byte {
-	if len(names) == cap(names) {
-		return append(names, slices.Clone(name))
-	}
-	names = names[:len(names)+1]
-	last := &names[len(names)-1]
-	*last = append((*last)[:0], name...)
-	return names
-}
-
-// begun is the number of beginnings among events that were told when they came.
-func begun(events []Event) (n int) {
-	for _, ev := range events {
-		if ev.Kind == Opened && !ev.Unsaid || ev.Kind == Bound {
-			n++
-		}
-	}
-	return n
 }
