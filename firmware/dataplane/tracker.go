@@ -62,6 +62,9 @@ type Event struct {
 	Ended *Connection
 }
 
+// Unserved tells of a connection that its node refused or has not answered.
+func (e Event) Unserved() bool { return (e.Kind == Closed || e.Kind == Unanswered) && !e.Replied }
+
 // Batch is what happened in about ten milliseconds.
 type Batch struct {
 	// Events in order. The slice is used again after handle returns.

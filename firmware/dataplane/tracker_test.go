@@ -43,7 +43,7 @@ func (c *counter) handle(b Batch) {
 		if e.Kind == Closed && e.Replied && !e.Established {
 			c.unconfirmed = append(c.unconfirmed, e)
 		}
-		if (e.Kind == Closed || e.Kind == Unanswered) && !e.Replied {
+		if e.Unserved() {
 			c.unserved[e.Port] = append(c.unserved[e.Port], e)
 		}
 	}

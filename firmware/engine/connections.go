@@ -28,7 +28,7 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 			e.history.transfers.put(*ev.Ended)
 		}
 		g := e.byVIP[ev.VirtualAddress]
-		if (ev.Kind == dataplane.Closed || ev.Kind == dataplane.Unanswered) && !ev.Replied {
+		if ev.Unserved() {
 			e.complaint(ev, now)
 		}
 		_, counted := e.open[ev.ID]
@@ -36,7 +36,7 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 		case ev.Kind == dataplane.Opened && !counted && g != nil:
 			dealt = e.opened(g, ev, now) || dealt
 		case ev.Kind == dataplane.Bound && g != nil:
-			dealt = e.learnBound(g, ev, now) || dealt
+			dealt = e.met(g, ev, now) || dealt
 		case ev.Kind == dataplane.Closed && counted:
 			e.closed(g, ev, now)
 		case ev.Kind == dataplane.Closed && g != nil:
@@ -67,9 +67,9 @@ func (e *Engine) opened(g *group, ev dataplane.Event, now time.Time) (dealt bool
 	return dealt
 }
 
-// learnBound takes note of whom a connection binds that does not count, and reports whether
+// met takes note of whom a connection binds that does not count, and reports whether
 // it was dealt.
-func (e *Engine) learnBound(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
+func (e *Engine) met(g *group, ev dataplane.Event, now time.Time) (dealt bool) {
 	dealt = g.see(ev, now)
 	if m, moved := g.policy.Bound(ev.Client, balance.NodeID(ev.Mark), ev.ID, now); moved {
 		dealt = true
