@@ -19,6 +19,10 @@ type Archive struct{ dir string }
 
 // Open begins with an empty folder, and asks the machine's own mirror what there is.
 func Open(dir string) (Archive, error) {
+	dir, err := filepath.Abs(dir) // apt is run elsewhere
+	if err != nil {
+		return Archive{}, err
+	}
 	a := Archive{dir}
 	if err := os.RemoveAll(dir); err != nil {
 		return a, err
