@@ -42,17 +42,16 @@ func (t *Table) Median(row, contestant string) (float64, bool) {
 	return median(v), len(v) > 0
 }
 
-// Ratio is the median of the rounds' ratios of one contestant to another. Rounds
-// are close to each other in time, so that what slows the machine down slows both.
-func (t *Table) Ratio(row, contestant, to string) (float64, bool) {
+// Ratios are those of one contestant to another, a round each. Rounds are close to
+// each other in time, so that what slows the machine down slows both.
+func (t *Table) Ratios(row, contestant, to string) (ratios []float64) {
 	a, b := t.values[cell{row, contestant}], t.values[cell{row, to}]
-	var ratios []float64
 	for i := range min(len(a), len(b)) {
 		if b[i] > 0 {
 			ratios = append(ratios, a[i]/b[i])
 		}
 	}
-	return median(ratios), len(ratios) > 0
+	return ratios
 }
 
 func median(v []float64) float64 {
@@ -90,7 +89,8 @@ func summary(v []float64) string {
 }
 
 // Write writes the table as text: medians, the largest distance of a round from
-// them, and the ratios to the contestants that are named.
+// them, and the ratios to the contestants that are named, with those of the lowest
+// and the highest round.
 func (t *Table) Write(w io.Writer, of []string, to []string) error {
 	wide := 0
 	for _, r := range t.rows {
@@ -110,21 +110,17 @@ func (t *Table) Write(w io.Writer, of []string, to []string) error {
 		}
 		b.WriteByte('\n')
 	}
+	of, to = t.measured(of), t.measured(to)
 	for _, c := range of {
-		fmt.Fprintf(&b, "\n%-*s", wide, c+", ratio of each round to")
+		fmt.Fprintf(&b, "\n%-*s", wide, c+", ratio of the rounds, lowest and highest, to")
 		for _, other := range to {
-			fmt.Fprintf(&b, " %22s", other)
+			fmt.Fprintf(&b, " %26s", other)
 		}
 		b.WriteByte('\n')
 		for _, r := range t.rows {
 			fmt.Fprintf(&b, "%-*s", wide, r.Name)
 			for _, other := range to {
-				ratio, ok := t.Ratio(r.Name, c, other)
-				if !ok {
-					fmt.Fprintf(&b, " %22s", "-")
-					continue
-				}
-				fmt.Fprintf(&b, " %14.2f %-7s", ratio, verdict(r, ratio))
+				fmt.Fprintf(&b, " %26s", compared(r, t.Ratios(r.Name, c, other)))
 			}
 			b.WriteByte('\n')
 		}
@@ -133,14 +129,41 @@ func (t *Table) Write(w io.Writer, of []string, to []string) error {
 	return err
 }
 
-// verdict says in a word whether a ratio is good; what lies within the noise is
-// called even.
-func verdict(r measure.Row, ratio float64) string {
-	const noise = 0.03
+// measured are those of contestants that took part.
+func (t *Table) measured(names []string) (took []string) {
+	for _, name := range names {
+		if slices.Contains(t.contestants, name) {
+			took = append(took, name)
+		}
+	}
+	return took
+}
+
+// compared is what rounds' ratios come to.
+func compared(r measure.Row, ratios []float64) string {
+	if len(ratios) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f %.2f-%.2f %-7s", median(ratios), slices.Min(ratios), slices.Max(ratios), verdict(r, ratios))
+}
+
+// verdict says in a word whether ratios are good: even is a median that nobody would
+// notice, unclear one that more than a quarter of the rounds contradict.
+func verdict(r measure.Row, ratios []float64) string {
+	const unnoticed = 0.03
+	m := median(ratios)
+	against := 0
+	for _, ratio := range ratios {
+		if (ratio > 1) != (m > 1) {
+			against++
+		}
+	}
 	switch {
-	case ratio > 1-noise && ratio < 1+noise:
+	case m > 1-unnoticed && m < 1+unnoticed:
 		return "even"
-	case r.More == (ratio > 1):
+	case 4*against > len(ratios):
+		return "unclear"
+	case r.More == (m > 1):
 		return "better"
 	}
 	return "worse"

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,19 +27,44 @@ func TestRatiosAreOfRoundsThatAreCloseInTime(t *testing.T) {
 	if m, ok := tab.Median("connections", "ours"); !ok || m != 3000 {
 		t.Errorf("median %v, %v", m, ok)
 	}
-	if r, ok := tab.Ratio("connections", "ours", "theirs"); !ok || r != 1.5 {
-		t.Errorf("ratio %v, %v", r, ok)
+	if r := tab.Ratios("connections", "ours", "theirs"); !slices.Equal(r, []float64{1.5, 1.5, 1.55}) {
+		t.Errorf("ratios %v", r)
 	}
-	if _, ok := tab.Ratio("connections", "ours", "nobody"); ok {
-		t.Error("a ratio to what was not measured")
+	if r := tab.Ratios("connections", "ours", "nobody"); len(r) > 0 {
+		t.Errorf("ratios %v to what was not measured", r)
 	}
 	var out strings.Builder
-	if err := tab.Write(&out, []string{"ours"}, []string{"theirs"}); err != nil {
+	if err := tab.Write(&out, []string{"ours", "absent"}, []string{"theirs", "absent"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"3000 ±  50 %", "1.50 better", "0.99 even"} {
+	if strings.Contains(out.String(), "absent") {
+		t.Errorf("the table has who was not measured:\n%s", out.String())
+	}
+	for _, want := range []string{"3000 ±  50 %", "1.50 1.50-1.55 better", "0.99 0.99-0.99 even"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// A machine that is uneven must not make a winner of anybody.
+func TestWhoIsBetterIsWhatTheRoundsAgreeOn(t *testing.T) {
+	more, less := measure.Row{More: true}, measure.Row{}
+	for _, c := range []struct {
+		row    measure.Row
+		ratios []float64
+		want   string
+	}{
+		{more, []float64{1.2}, "better"},
+		{more, []float64{0.8}, "worse"},
+		{less, []float64{1.2}, "worse"},
+		{less, []float64{0.8, 0.9, 1.1, 0.7}, "better"},
+		{less, []float64{0.8, 0.9, 1.1}, "unclear"},
+		{more, []float64{0.5, 0.9, 1.1, 1.6, 1.2}, "unclear"},
+		{more, []float64{0.5, 1.02, 2}, "even"},
+	} {
+		if got := verdict(c.row, c.ratios); got != c.want {
+			t.Errorf("%v, more is better %v: %s, want %s", c.ratios, c.row.More, got, c.want)
 		}
 	}
 }
