@@ -16,7 +16,7 @@ import (
 // entry is what is measured beside others.
 type entry struct {
 	name  string
-	round func(context.Context, arena.Options) ([]measure.Value, error)
+	round func(context.Context) ([]measure.Value, error)
 }
 
 // compare measures Spoolgate beside what a user would pick instead.
@@ -27,13 +27,14 @@ func compare(ctx context.Context, args []string) error {
 	}
 	effort := measure.Full()
 	effort.Parts = o.parts
-	var all []entry
-	for _, c := range arena.Contestants() {
-		all = append(all, entry{c.Name, func(ctx context.Context, o arena.Options) ([]measure.Value, error) {
-			return measure.Round(ctx, o, c, effort, progress)
-		}})
-	}
-	t, err := race(ctx, o, all)
+	t, err := o.inArena(ctx, func(a arena.Options) (all []entry) {
+		for _, c := range arena.Contestants() {
+			all = append(all, entry{c.Name, func(ctx context.Context) ([]measure.Value, error) {
+				return measure.Round(ctx, a, c, effort, progress)
+			}})
+		}
+		return all
+	})
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func compare(ctx context.Context, args []string) error {
 		"connections, known clients, 16 at once", "CPU of a connection, known clients, 16 at once", "CPU of a connection, new clients, 16 at once",
 		"connect and answer, 99 %, known clients, 16 at once", "transfer, 8 at once, large packets", "transfer, 8 at once, MTU-size packets, GRO",
 		"CPU of a GB, 8 at once, large packets", "memory of the box's processes, 7000 idle",
-	})
+	}, versions("haproxy", "nginx"))
 }
 
 // grow measures how Spoolgate fares as what it looks after grows.
@@ -50,14 +51,15 @@ func grow(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var all []entry
-	for _, s := range measure.Settings() {
-		all = append(all, entry{s.Name, func(ctx context.Context, o arena.Options) ([]measure.Value, error) {
-			progress(s.Name)
-			return measure.Scale(ctx, o, s, measure.Full().Connections)
-		}})
-	}
-	t, err := race(ctx, o, all)
+	t, err := o.inArena(ctx, func(a arena.Options) (all []entry) {
+		for _, s := range measure.Settings() {
+			all = append(all, entry{s.Name, func(ctx context.Context) ([]measure.Value, error) {
+				progress(s.Name)
+				return measure.Scale(ctx, a, s, measure.Full().Connections)
+			}})
+		}
+		return all
+	})
 	if err != nil {
 		return err
 	}
@@ -67,8 +69,17 @@ func grow(ctx context.Context, args []string) error {
 	})
 }
 
+// inArena measures all entries in namespaces.
+func (o options) inArena(ctx context.Context, all func(arena.Options) []entry) (t *table.Table, err error) {
+	err = logged(o.places, func(a arena.Options) error {
+		t, err = o.race(ctx, all(a))
+		return err
+	})
+	return t, err
+}
+
 // race measures all entries in turn, round after round.
-func race(ctx context.Context, o options, all []entry) (*table.Table, error) {
+func (o options) race(ctx context.Context, all []entry) (*table.Table, error) {
 	chosen, err := choose(all, o.only)
 	if err != nil {
 		return nil, err
@@ -78,19 +89,17 @@ func race(ctx context.Context, o options, all []entry) (*table.Table, error) {
 		names = append(names, e.name)
 	}
 	t := table.New(names)
-	return t, logged(o.places, func(a arena.Options) error {
-		for round := range o.rounds {
-			progress(fmt.Sprintf("round %d of %d", round+1, o.rounds))
-			for _, e := range chosen {
-				values, err := e.round(ctx, a)
-				if err != nil {
-					return err
-				}
-				t.Add(e.name, values)
+	for round := range o.rounds {
+		progress(fmt.Sprintf("round %d of %d", round+1, o.rounds))
+		for _, e := range chosen {
+			values, err := e.round(ctx)
+			if err != nil {
+				return nil, err
 			}
+			t.Add(e.name, values)
 		}
-		return nil
-	})
+	}
+	return t, nil
 }
 
 func progress(what string) { fmt.Fprintln(os.Stderr, time.Now().Format(time.TimeOnly), what) }

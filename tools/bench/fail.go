@@ -16,13 +16,14 @@ func fail(ctx context.Context, args []string) error {
 		return err
 	}
 	trials := measure.Trials()
-	var all []entry
-	for _, c := range arena.Failover() {
-		all = append(all, entry{c.Name, func(ctx context.Context, o arena.Options) ([]measure.Value, error) {
-			return measure.Failures(ctx, o, c, trials, progress)
-		}})
-	}
-	t, err := race(ctx, o, all)
+	t, err := o.inArena(ctx, func(a arena.Options) (all []entry) {
+		for _, c := range arena.Failover() {
+			all = append(all, entry{c.Name, func(ctx context.Context) ([]measure.Value, error) {
+				return measure.Failures(ctx, a, c, trials, progress)
+			}})
+		}
+		return all
+	})
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func fail(ctx context.Context, args []string) error {
 			charted = append(charted, trial.Name(measure.LastByteToEnd+", slowest"), trial.Name(measure.Landing+", slowest"))
 		}
 	}
-	return show(t, o, "failure", nil, nil, charted, conditions(trials[0]), keepalived)
+	return show(t, o, "failure", nil, nil, charted, conditions(trials[0]), keepalived, versions("haproxy"))
 }
 
 func conditions(t measure.Trial) string {

@@ -69,15 +69,18 @@ func run(ctx context.Context, args []string) error {
 	}
 	benches := map[string]func(context.Context, []string) error{"scale": grow, "failure": fail, "churn": churn, "image": inImage}
 	if len(args) > 0 && benches[args[0]] != nil {
-		return helped(benches[args[0]](ctx, args[1:]))
+		return wanted(ctx, benches[args[0]](ctx, args[1:]))
 	}
-	return helped(compare(ctx, args))
+	return wanted(ctx, compare(ctx, args))
 }
 
-// helped takes the wish for help for what it is.
-func helped(err error) error {
-	if errors.Is(err, flag.ErrHelp) {
+// wanted takes the wish for help, and the end of it all, for what they are.
+func wanted(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return nil
+	case err != nil && ctx.Err() != nil:
+		return errors.New("interrupted: nothing of what was measured so far is shown or written")
 	}
 	return err
 }

@@ -39,10 +39,14 @@ type options struct {
 	parts  []string
 }
 
-func parseRounds(name string, rounds int, args []string) (o options, err error) {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+func (o *options) addRounds(flags *flag.FlagSet, rounds int) {
 	flags.IntVar(&o.rounds, "rounds", rounds, "rounds of all, interleaved")
 	flags.StringVar(&o.only, "only", "", "some of them, by the names at the table's columns, separated by commas; all without")
+}
+
+func parseRounds(name string, rounds int, args []string) (o options, err error) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	o.addRounds(flags, rounds)
 	o.add(flags)
 	if name == "bench" {
 		flags.Func("parts", "some of "+strings.Join(measure.Parts(), ", ")+", separated by commas; all without", o.choose)
@@ -98,11 +102,10 @@ func logged(p places, measure func(arena.Options) error) error {
 		return err
 	}
 	err = measure(arena.Options{Bench: self, Balancerd: p.balancerd, Nodes: 2, Log: log})
-	if err != nil {
-		said, _ := os.ReadFile(log.Name())
+	if said, _ := os.ReadFile(log.Name()); err != nil && len(said) > 0 {
 		return fmt.Errorf("%w\nwhat the programs said:\n%s", err, tail(string(said)))
 	}
-	return nil
+	return err
 }
 
 // tail is the end of a long text.

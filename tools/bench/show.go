@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -62,6 +64,20 @@ func (p places) publish(name, caption string, text, chart func(io.Writer) error)
 		}
 	}
 	return nil
+}
+
+// versions are those of the programs that Spoolgate is held against, as they say them.
+func versions(programs ...string) string {
+	var all []string
+	for _, p := range programs {
+		said, err := exec.Command(p, "-v").CombinedOutput()
+		version := regexp.MustCompile(`[0-9]+\.[0-9]+\S*`).FindString(string(said))
+		if err != nil || version == "" {
+			version = "of an unknown version"
+		}
+		all = append(all, p+" "+version)
+	}
+	return "Measured with " + strings.Join(all, ", ") + "."
 }
 
 // where says when and on what was measured.

@@ -9,46 +9,71 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"spoolgate/tools/debian"
 )
 
-// FetchProxy packs HAProxy of Debian for the box's processor, with the libraries that it
-// needs, into an archive in a folder, unless a run before has done it.
-func FetchProxy(dir string) (string, error) {
-	packed := filepath.Join(dir, "haproxy-"+debian.Suite+".tar")
-	if _, err := os.Stat(packed); !errors.Is(err, os.ErrNotExist) {
-		return packed, err
+// Proxy is HAProxy of Debian for the box's processor: an archive with the libraries that
+// it needs.
+type Proxy struct{ Archive, Version string }
+
+// FetchProxy packs HAProxy into an archive in a folder, unless a run before has done it.
+func FetchProxy(dir string) (Proxy, error) {
+	const ends = ".tar"
+	begins := filepath.Join(dir, "haproxy-"+debian.Suite+"-")
+	if had, err := filepath.Glob(begins + "*" + ends); err != nil || len(had) > 0 {
+		if err != nil {
+			return Proxy{}, err
+		}
+		return Proxy{had[0], strings.TrimSuffix(strings.TrimPrefix(had[0], begins), ends)}, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+		return Proxy{}, err
 	}
-	work, err := os.MkdirTemp(dir, "haproxy-")
+	work, err := os.MkdirTemp(dir, "fetched-")
 	if err != nil {
-		return "", err
+		return Proxy{}, err
 	}
 	defer os.RemoveAll(work)
-	archive, err := debian.Open(filepath.Join(work, "archive"))
+	fetched, err := fetchProxy(work)
 	if err != nil {
-		return "", err
+		return Proxy{}, err
+	}
+	packed := Proxy{begins + fetched.Version + ends, fetched.Version}
+	return packed, os.Rename(fetched.Archive, packed.Archive)
+}
+
+func fetchProxy(work string) (p Proxy, err error) {
+	downloads := filepath.Join(work, "archive")
+	archive, err := debian.Open(downloads)
+	if err != nil {
+		return p, err
 	}
 	if err := archive.Download("haproxy", "libc6", "libcrypt1", "libgcc-s1", "libjemalloc2", "liblua5.4-0", "libopentracing-c-wrapper0t64",
 		"libopentracing1", "libpcre2-8-0", "libssl3t64", "libstdc++6", "libzstd1", "zlib1g"); err != nil {
-		return "", err
+		return p, err
+	}
+	debs, err := debian.Packages(downloads)
+	if err != nil {
+		return p, err
+	}
+	for _, deb := range debs {
+		// The name is PACKAGE_VERSION_ARCHITECTURE.deb.
+		if parts := strings.Split(filepath.Base(deb), "_"); parts[0] == "haproxy" {
+			p.Version = parts[1]
+		}
 	}
 	root := filepath.Join(work, "root")
 	if err := archive.Unpack(root); err != nil {
-		return "", err
+		return p, err
 	}
 	files, err := needed(filepath.Join(root, "usr/sbin/haproxy"), filepath.Join(root, "usr/lib/aarch64-linux-gnu"))
 	if err != nil {
-		return "", err
+		return p, err
 	}
-	unfinished := filepath.Join(work, "packed")
-	if err := pack(unfinished, files); err != nil {
-		return "", err
-	}
-	return packed, os.Rename(unfinished, packed)
+	p.Archive = filepath.Join(work, "packed")
+	return p, pack(p.Archive, files)
 }
 
 // needed are a program and all libraries that it is linked with.

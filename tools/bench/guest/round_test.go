@@ -28,7 +28,7 @@ func TestEveryWayThroughTheImagePassesEveryPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	o := Options{Image: image, Proxy: proxy, FlowTables: flowTables, Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
+	o := Options{Image: image, Proxy: proxy.Archive, FlowTables: flowTables, Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
 	for program, env := range map[string][]string{o.Bench: nil, o.Inside: {"GOARCH=arm64", "CGO_ENABLED=0"}} {
 		build := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
 		build.Env = append(os.Environ(), env...)

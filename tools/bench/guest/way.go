@@ -38,7 +38,7 @@ func Ways() []Way {
 	return []Way{
 		{Contestant: arena.Contestant{Name: "routing", Target: arena.Node(0)}, mode: "transparent", part: routes},
 		{Contestant: arena.Contestant{Name: "DNAT", Target: arena.VIP}, mode: "transparent", part: "dnat"},
-		{Contestant: arena.Contestant{Name: "DNAT, flow table", Target: arena.VIP}, mode: "transparent", part: flows},
+		{Contestant: arena.Contestant{Name: "DNAT+flow table", Target: arena.VIP}, mode: "transparent", part: flows},
 		{Contestant: arena.Contestant{Name: "DNAT+SNAT", Target: arena.VIP, Masked: true}, mode: "masked", part: "dnat-snat"},
 		{Contestant: arena.Contestant{Name: "Spoolgate transparent", Target: arena.VIP, Sticky: true}, mode: "transparent"},
 		{Contestant: arena.Contestant{Name: "Spoolgate masked", Target: arena.VIP, Sticky: true, Masked: true}, mode: "masked"},
