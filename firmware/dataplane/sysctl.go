@@ -37,6 +37,9 @@ func prepareKernel() (*timeouts, error) {
 	for _, s := range [...]struct{ key, value string }{
 		// The box forwards between printers and nodes.
 		{"ipv4/ip_forward", "1"},
+		// Nearly all packets are others': to look for a socket of the box for each, before
+		// its route, is a cost without a gain (Documentation/networking/ip-sysctl.rst).
+		{"ipv4/ip_early_demux", "0"},
 		// Packets without a connection are orphans to be reset, never the start
 		// of a connection that was tracked nowhere.
 		{"netfilter/nf_conntrack_tcp_loose", "0"},

@@ -88,6 +88,7 @@ func route() error {
 	}
 	return set(map[string]string{
 		"net/netfilter/nf_conntrack_acct": "0", "net/netfilter/nf_conntrack_timestamp": "0", "net/netfilter/nf_conntrack_events": "2",
+		"net/ipv4/ip_early_demux": "1",
 	})
 }
 
