@@ -8,7 +8,8 @@ import (
 
 const (
 	// lookEvery is the time between two looks, up to lookSeldom while nothing is found that
-	// lasts: a look at 100,000 connections takes 20 ms, and the cache of the processor.
+	// lasts, or while one takes more than a hundredth of it: a look at 100,000 connections
+	// takes 20 ms, and the cache of the processor.
 	lookEvery  = time.Second
 	lookSeldom = 4 * time.Second
 	// mostFound bounds what a look takes of the memory. What is left is found by the next.
@@ -29,13 +30,13 @@ type looks struct {
 const many = toldPerSecond * int(lookEvery/time.Second) / 2
 
 // due takes the beginnings that were told since it was last asked, and tells whether to
-// look.
+// look: not in the first second of a rush, of which nothing has lasted.
 func (l *looks) due(now time.Time, told int) bool {
 	l.told += told
 	if now.Before(l.next) {
 		return false
 	}
-	due := !l.calm()
+	due := !l.done || l.before >= many
 	l.before, l.told = l.told, 0
 	l.next = now.Add(lookEvery)
 	return due
@@ -46,15 +47,17 @@ func (l *looks) calm() bool { return l.done && l.told < many && l.before < many 
 // busy tells whether the kernel may not have told all. Before the first look nobody knows.
 func (l *looks) busy() bool { return l.every > 0 && !l.calm() }
 
-// found takes what a look found: connections that last, and those that have just begun.
-func (l *looks) found(now time.Time, lasting, young int) {
+// found takes what a look that took so long has found: connections that last, and those
+// that have just begun.
+func (l *looks) found(now time.Time, took time.Duration, lasting, young int) {
 	l.done = lasting+young == 0
 	l.every = min(2*max(l.every, lookEvery/2), lookSeldom)
-	switch {
-	case lasting >= mostFound:
-		l.every = interval
-	case lasting > 0:
+	if lasting > 0 {
 		l.every = lookEvery
+	}
+	l.every = max(l.every, min(100*took, lookSeldom))
+	if lasting >= mostFound {
+		l.every = interval
 	}
 	l.next = now.Add(l.every)
 }
@@ -71,33 +74,44 @@ func (l *looks) patience(now time.Time) time.Duration {
 // wall clock, which may have been set back.
 func young(age time.Duration) bool { return age >= 0 && age < lookEvery/2 }
 
+// sight is what a look finds.
+type sight struct {
+	lasting [][]byte // names of connections; their room is used again
+	young   int
+}
+
+func (s *sight) begin() { s.lasting, s.young = s.lasting[:0], 0 }
+
+// see takes a connection when the kernel tells of it: it may have begun after the look has.
+func (s *sight) see(c *connection) {
+	switch {
+	case !c.ours() || c.over() || len(s.lasting) == mostFound:
+	case !c.answered() || young(time.Since(c.began)):
+		s.young++
+	default:
+		s.lasting = appendName(s.lasting, c.rawOriginal)
+	}
+}
+
 // look has the kernel tell of connections that last. That it does is an event like that
 // of a beginning; one that is over meanwhile is not told of.
 func (t *Tracker) look() error {
-	now, fresh := time.Now(), 0
-	t.names = t.names[:0]
-	err := t.dumps.dump(filter{unsaid, unsaid}, func(c *connection) {
-		switch {
-		case !c.ours() || c.over() || len(t.names) == mostFound:
-		case !c.answered() || young(now.Sub(c.began)):
-			fresh++
-		default:
-			t.names = appendName(t.names, c.rawOriginal)
-		}
-	})
-	if err != nil {
+	start := time.Now()
+	t.sight.begin()
+	if err := t.dumps.dump(filter{unsaid, unsaid}, t.sight.see); err != nil {
 		return err
 	}
 	change := markAttributes(nil, filter{0, unsaid})
 	change = attribute(change, ctaLabels, labels(labelSaid))
 	change = attribute(change, ctaLabelsMask, labels(labelSaid))
-	err = t.dumps.change(ctNew, t.names,
+	err := t.dumps.change(ctNew, t.sight.lasting,
 		func(body []byte, _ int) []byte { return append(body, change...) },
 		func(error) error { return nil }) // most likely it is gone
 	if err != nil {
 		return fmt.Errorf("tell of connections: %w", err)
 	}
-	t.looks.found(time.Now(), len(t.names), fresh)
+	now := time.Now()
+	t.looks.found(now, now.Sub(start), len(t.sight.lasting), t.sight.young)
 	return nil
 }
 

@@ -83,7 +83,7 @@ type Tracker struct {
 	// wake ends a wait for events.
 	wake  int
 	looks looks
-	names [][]byte // of what the last look found
+	sight sight
 }
 
 // interval is how long events gather before they are read. Nobody waits at the
