@@ -89,7 +89,7 @@ func (t *Table) write(l Layout, next kernel, bindings []Binding) error {
 	for _, g := range l.Groups {
 		t.nft.AddChain(&nftables.Chain{Table: t.table, Name: dealChain(g.VirtualAddress)})
 	}
-	for _, c := range commonChains(t.family, t.sets, l.Newcomers) {
+	for _, c := range commonChains(t.family, t.sets, l.Newcomers, l.ftpPorts()) {
 		t.writeChain(c, c.Name != localPorts)
 	}
 	for _, g := range l.Groups {

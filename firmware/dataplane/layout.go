@@ -129,6 +129,16 @@ func (l Layout) affinity(vip netip.Addr) time.Duration {
 	return 0
 }
 
+// ftpPorts are those of all groups that carry an FTP control channel.
+func (l Layout) ftpPorts() []uint16 {
+	var ports []uint16
+	for _, g := range l.Groups {
+		ports = append(ports, g.FTPPorts...)
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 func (l Layout) nodes() map[Mark]netip.Addr {
 	nodes := map[Mark]netip.Addr{}
 	for _, g := range l.Groups {

@@ -41,7 +41,7 @@ func hook(name string, kind nftables.ChainType, at *nftables.ChainHook, priority
 
 // commonChains are the chains that every packet passes, whatever the groups.
 // The order is that of creation: a chain comes after those it jumps to.
-func commonChains(f family, s sets, newcomers int) []chain {
+func commonChains(f family, s sets, newcomers int, ftp []uint16) []chain {
 	destination := f.load(f.destination, regKey)
 	return []chain{
 		// The place of what listens on the virtual address itself. Apply leaves
@@ -126,7 +126,7 @@ func commonChains(f family, s sets, newcomers int) []chain {
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
 			sum(isTCP(), flags(tcpSYN|tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), goTo("edges")),
 			// All that follows is for few: most packets of connections end here.
-			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), loadTransport(0, 2, regKey), notIn(s.ftp), verdict(expr.VerdictAccept)),
+			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), loadTransport(0, 2, regKey), notFTP(s, ftp), verdict(expr.VerdictAccept)),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
 			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTransport(0, 2, regKey), in(s.ftp), show()),
@@ -143,6 +143,15 @@ func commonChains(f family, s sets, newcomers int) []chain {
 			sum(destination, in(s.routed), verdict(expr.VerdictAccept)),
 			sum(&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.prohibited})),
 	}
+}
+
+// notFTP tells whether a port is none of these. The usual single one is compared: each
+// packet is asked, and to look a port up is as much as all else that is asked of it.
+func notFTP(s sets, ports []uint16) expr.Any {
+	if len(ports) == 1 {
+		return unequal(port(ports[0]))
+	}
+	return notIn(s.ftp)
 }
 
 // last is behind all priorities that have a name.

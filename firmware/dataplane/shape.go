@@ -20,7 +20,7 @@ func shape(f family, s sets) string {
 	for _, name := range counters() {
 		fmt.Fprintln(&text, name)
 	}
-	for _, c := range commonChains(f, s, 0) {
+	for _, c := range commonChains(f, s, 0, nil) {
 		if c.Hooknum != nil {
 			fmt.Fprintln(&text, c.Name, c.Type, *c.Hooknum, *c.Priority)
 		}

@@ -59,30 +59,36 @@ func (s *site) witness() *seen {
 // virtual address of the node's own address and leaves any other as it is, so that
 // the printer is sent astray.
 func TestWitnessSeesWhatAnFTPServerAnnouncesBeforeTheHelperDoes(t *testing.T) {
-	s := newSite(t)
-	s.serve(group(2))
-	s.vsftpd(1, config.PortRange{})
-	s.vsftpd(2, config.PortRange{}, "pasv_address=203.0.113.9")
-	saw := s.witness()
-	announced := map[netip.Addr]bool{}
-	sessions := []*session{s.login(printer(0)), s.login(printer(1))}
-	for _, f := range sessions {
-		announced[f.passive("PASV").Addr()] = true
-	}
-	if wrong := netip.MustParseAddr("203.0.113.9"); !announced[vip] || !announced[wrong] {
-		t.Fatalf("printers were told %v", announced)
-	}
-	for i, want := range map[int]netip.Addr{1: nodeAddr(1), 2: netip.MustParseAddr("203.0.113.9")} {
-		if !within(5*time.Second, func() bool {
-			for _, f := range sessions { // again: the witness may only have begun
-				f.passive("PASV")
+	for name, ports := range map[string][]uint16{"one port": {21}, "several ports": {21, 2121}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			g := group(2)
+			g.FTPPorts = ports
+			s.serve(g)
+			s.vsftpd(1, config.PortRange{})
+			s.vsftpd(2, config.PortRange{}, "pasv_address=203.0.113.9")
+			saw := s.witness()
+			announced := map[netip.Addr]bool{}
+			sessions := []*session{s.login(printer(0)), s.login(printer(1))}
+			for _, f := range sessions {
+				announced[f.passive("PASV").Addr()] = true
 			}
-			return saw.has(func(s Sighting) bool {
-				return s.Node == netip.AddrPortFrom(nodeAddr(i), 21) && s.Announced.Addr() == want && s.Announced.Port() > 1023
-			})
-		}) {
-			t.Errorf("the announcement of node %d was not seen: %+v", i, saw.all)
-		}
+			if wrong := netip.MustParseAddr("203.0.113.9"); !announced[vip] || !announced[wrong] {
+				t.Fatalf("printers were told %v", announced)
+			}
+			for i, want := range map[int]netip.Addr{1: nodeAddr(1), 2: netip.MustParseAddr("203.0.113.9")} {
+				if !within(5*time.Second, func() bool {
+					for _, f := range sessions { // again: the witness may only have begun
+						f.passive("PASV")
+					}
+					return saw.has(func(s Sighting) bool {
+						return s.Node == netip.AddrPortFrom(nodeAddr(i), 21) && s.Announced.Addr() == want && s.Announced.Port() > 1023
+					})
+				}) {
+					t.Errorf("the announcement of node %d was not seen: %+v", i, saw.all)
+				}
+			}
+		})
 	}
 }
 
