@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// lookEvery is the time between two looks, up to lookSeldom while nothing is found that
-	// lasts, or while one takes more than a hundredth of it: a look at 100,000 connections
+	// lookEvery is the time between two looks; up to lookSeldom while nothing is found that
+	// lasts, or while a look takes more than a hundredth of it: one at 100,000 connections
 	// takes 20 ms, and the cache of the processor.
 	lookEvery  = time.Second
 	lookSeldom = 4 * time.Second
@@ -17,49 +17,69 @@ const (
 )
 
 // looks decides when to look for connections that last and whose beginning was unsaid.
-// The zero value looks at once: who was here before may have left some.
 type looks struct {
-	told, before int // beginnings since it was last asked, and before that
-	every        time.Duration
-	next         time.Time
-	done         bool // nothing that was unsaid is left
+	second time.Time // the beginnings that were told from then on, for a second, are told
+	told   int
+	rush   time.Time // when last there were many of them
+	came   time.Time // others before may have left some
+	looked time.Time // when the last look began
+	every  time.Duration
+	next   time.Time
+	done   bool // it has found nothing that was unsaid
 }
 
-// many is how many beginnings that were told in one of the last two times say that
-// others may have been unsaid: while the rate is spent toldPerSecond are told.
+// many is how many beginnings that are told in a second say that others may be unsaid:
+// whenever one is, toldPerSecond were told in the second before it, which is part of two of
+// those that are counted.
 const many = toldPerSecond * int(lookEvery/time.Second) / 2
 
+// newLooks are those of who has just come.
+func newLooks(now time.Time) looks { return looks{came: now} }
+
 // due takes the beginnings that were told since it was last asked, and tells whether to
-// look: not in the first second of a rush, of which nothing has lasted.
+// look.
 func (l *looks) due(now time.Time, told int) bool {
-	l.told += told
-	if now.Before(l.next) {
-		return false
+	calm := l.calm()
+	l.count(now, told)
+	if calm && !l.calm() {
+		l.next = now.Add(lookEvery) // nothing has lasted of what has just begun
 	}
-	due := !l.done || l.before >= many
-	l.before, l.told = l.told, 0
-	l.next = now.Add(lookEvery)
-	return due
+	return !l.calm() && !now.Before(l.next)
 }
 
-func (l *looks) calm() bool { return l.done && l.told < many && l.before < many }
+func (l *looks) count(now time.Time, told int) {
+	if now.Sub(l.second) >= lookEvery {
+		l.second, l.told = now, 0
+	}
+	l.told += told
+	if l.told >= many {
+		l.rush = now
+	}
+}
+
+// foundNone tells whether a look has found nothing that began when all that was unsaid until
+// then must have lasted.
+func (l *looks) foundNone(then time.Time) bool { return l.done && l.looked.Sub(then) >= 2*lookEvery }
+
+// calm tells whether nobody need look.
+func (l *looks) calm() bool { return l.foundNone(l.rush) && l.foundNone(l.came) }
 
 // busy tells whether the kernel may not have told all. Before the first look nobody knows.
-func (l *looks) busy() bool { return l.every > 0 && !l.calm() }
+func (l *looks) busy() bool { return l.every > 0 && !l.foundNone(l.rush) }
 
-// found takes what a look that took so long has found: connections that last, and those
-// that have just begun.
-func (l *looks) found(now time.Time, took time.Duration, lasting, young int) {
-	l.done = lasting+young == 0
+// found takes what a look has found that began and ended then: connections that last, and
+// those that have just begun.
+func (l *looks) found(began, ended time.Time, lasting, young int) {
+	l.looked, l.done = began, lasting+young == 0
 	l.every = min(2*max(l.every, lookEvery/2), lookSeldom)
 	if lasting > 0 {
 		l.every = lookEvery
 	}
-	l.every = max(l.every, min(100*took, lookSeldom))
+	l.every = max(l.every, min(100*ended.Sub(began), lookSeldom))
 	if lasting >= mostFound {
 		l.every = interval
 	}
-	l.next = now.Add(l.every)
+	l.next = ended.Add(l.every)
 }
 
 // patience is how long nobody need look; negative is for ever, unless something happens.
@@ -96,7 +116,7 @@ func (s *sight) see(c *connection) {
 // look has the kernel tell of connections that last. That it does is an event like that
 // of a beginning; one that is over meanwhile is not told of.
 func (t *Tracker) look() error {
-	start := time.Now()
+	began := time.Now()
 	t.sight.begin()
 	if err := t.dumps.dump(filter{unsaid, unsaid}, t.sight.see); err != nil {
 		return err
@@ -110,8 +130,7 @@ func (t *Tracker) look() error {
 	if err != nil {
 		return fmt.Errorf("tell of connections: %w", err)
 	}
-	now := time.Now()
-	t.looks.found(now, now.Sub(start), len(t.sight.lasting), t.sight.young)
+	t.looks.found(began, time.Now(), len(t.sight.lasting), t.sight.young)
 	return nil
 }
 

@@ -257,7 +257,7 @@ func appendEvents(events []Event, datagram []byte) []Event {
 }
 
 func (t *Tracker) resync(events []Event) ([]Event, error) {
-	t.looks = looks{}
+	t.looks = newLooks(time.Now())
 	err := t.dumps.dump(filter{}, func(c *connection) {
 		if c.ours() && !c.over() && c.notes&unsaid == 0 {
 			events = append(events, c.event(Opened))
