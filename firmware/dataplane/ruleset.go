@@ -126,7 +126,7 @@ func commonChains(f family, s sets, newcomers int, ftp []uint16) []chain {
 		hook("passage", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter,
 			sum(isTCP(), flags(tcpSYN|tcpFIN|tcpRST), unequal([]byte{0}), loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), goTo("edges")),
 			// All that follows is for few: most packets of connections end here.
-			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), loadTransport(0, 2, regKey), notFTP(s, ftp), verdict(expr.VerdictAccept)),
+			sum(loadCt(expr.CtKeyMARK, regKey), unequal(native(0)), isTCP(), notFrom(s.ftp, ftp), verdict(expr.VerdictAccept)),
 			// What FTP servers announce, before the helper makes the virtual address
 			// of it.
 			sum(direction(1), isTCP(), loadData(uint32(len(passiveReply))), equal([]byte(passiveReply)), loadTransport(0, 2, regKey), in(s.ftp), show()),
@@ -145,13 +145,18 @@ func commonChains(f family, s sets, newcomers int, ftp []uint16) []chain {
 	}
 }
 
-// notFTP tells whether a port is none of these. The usual single one is compared: each
-// packet is asked, and to look a port up is as much as all else that is asked of it.
-func notFTP(s sets, ports []uint16) expr.Any {
-	if len(ports) == 1 {
-		return unequal(port(ports[0]))
+// notFrom tells whether a packet comes from none of a set's ports. The usual single one is
+// compared: each packet is asked, and to look its port up is as much as all else that is
+// asked of it.
+func notFrom(set *nftables.Set, ports []uint16) rule {
+	source := loadTransport(0, 2, regKey)
+	switch len(ports) {
+	case 0:
+		return nil
+	case 1:
+		return sum(source, unequal(port(ports[0])))
 	}
-	return notIn(s.ftp)
+	return sum(source, notIn(set))
 }
 
 // last is behind all priorities that have a name.

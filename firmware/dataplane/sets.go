@@ -140,15 +140,15 @@ func (s sets) wanted(l Layout, k kernel) map[*nftables.Set][]nftables.SetElement
 		add(s.nodes, nftables.SetElement{Key: native(uint32(mark)), Val: addr.AsSlice()})
 		add(s.same, nftables.SetElement{Key: append(native(uint32(mark)), native(uint32(mark))...)})
 	}
+	for _, p := range l.ftpPorts() {
+		add(s.ftp, nftables.SetElement{Key: port(p)})
+	}
 	for _, g := range l.Groups {
 		vip := addressElement(g.VirtualAddress)
 		add(s.vips, vip)
 		add(s.sources, nftables.SetElement{Key: native(uint32(k.groups[g.VirtualAddress].source)), Val: vip.Key})
 		want[s.spare] = append(want[s.spare], spareElements(g.VirtualAddress, k.groups[g.VirtualAddress].spare)...)
 		add(s.groups, nftables.SetElement{Key: vip.Key, VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: groupChain(g.VirtualAddress)}})
-		for _, p := range g.FTPPorts {
-			add(s.ftp, nftables.SetElement{Key: port(p)})
-		}
 		for _, n := range g.Nodes {
 			add(s.windows, nftables.SetElement{Key: native(uint32(n.Mark)), VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: windowChain(g.VirtualAddress)}})
 			add(s.servers, addressElement(n.Address))
