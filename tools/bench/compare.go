@@ -72,18 +72,17 @@ func grow(ctx context.Context, args []string) error {
 // inArena measures all entries in namespaces.
 func (o options) inArena(ctx context.Context, all func(arena.Options) []entry) (t *table.Table, err error) {
 	err = logged(o.places, func(a arena.Options) error {
-		t, err = o.race(ctx, all(a))
+		chosen, err := choose(all(a), o.only)
+		if err == nil {
+			t, err = o.race(ctx, chosen)
+		}
 		return err
 	})
 	return t, err
 }
 
-// race measures all entries in turn, round after round.
-func (o options) race(ctx context.Context, all []entry) (*table.Table, error) {
-	chosen, err := choose(all, o.only)
-	if err != nil {
-		return nil, err
-	}
+// race measures the chosen in turn, round after round.
+func (o options) race(ctx context.Context, chosen []entry) (*table.Table, error) {
 	var names []string
 	for _, e := range chosen {
 		names = append(names, e.name)
@@ -117,6 +116,9 @@ func choose(all []entry, only string) ([]entry, error) {
 				names = append(names, e.name)
 			}
 			return nil, fmt.Errorf("there is no %q; there are %s", name, strings.Join(names, ", "))
+		}
+		if slices.ContainsFunc(chosen, func(e entry) bool { return e.name == name }) {
+			return nil, fmt.Errorf("%q is there twice; once is enough", name)
 		}
 		chosen = append(chosen, all[i])
 	}

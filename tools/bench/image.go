@@ -34,6 +34,18 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	var box guest.Options
+	var all []entry
+	for _, w := range guest.Ways() {
+		all = append(all, entry{w.Name, func(ctx context.Context) ([]measure.Value, error) {
+			progress(w.Name)
+			return guest.Round(ctx, box, w, guest.Full())
+		}})
+	}
+	chosen, err := choose(all, o.only)
+	if err != nil {
+		return err
+	}
 	proxy, err := guest.FetchProxy(*cache)
 	if err != nil {
 		return fmt.Errorf("fetch HAProxy for the box: %w", err)
@@ -42,18 +54,11 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("pack the flow tables of the box's kernel: %w", err)
 	}
-	box := guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy.Archive, FlowTables: flowTables}
+	box = guest.Options{Image: vm.OpenImage(*dir), Bench: self, Inside: *inside, Proxy: proxy.Archive, FlowTables: flowTables}
 	if *talk {
 		box.Log = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	}
-	var all []entry
-	for _, w := range guest.Ways() {
-		all = append(all, entry{w.Name, func(ctx context.Context) ([]measure.Value, error) {
-			progress(w.Name)
-			return guest.Round(ctx, box, w, guest.Full())
-		}})
-	}
-	t, err := o.race(ctx, all)
+	t, err := o.race(ctx, chosen)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@
 //	bench route         makes a plain router of the box that it is in
 //	bench dnat          has a static rule do the box's work
 //	bench dnat-snat     the same, and hides the clients
+//	bench dnat-flow     as dnat, with a flow table of the kernel behind it
 //	bench proxy         has HAProxy do the box's work
 package main
 
@@ -80,7 +81,7 @@ func wanted(ctx context.Context, err error) error {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
 	case err != nil && ctx.Err() != nil:
-		return errors.New("interrupted: nothing of what was measured so far is shown or written")
+		return errors.New("interrupted before all was measured: no table is made and nothing is written")
 	}
 	return err
 }

@@ -77,7 +77,7 @@ func versions(programs ...string) string {
 		}
 		all = append(all, p+" "+version)
 	}
-	return "Measured with " + strings.Join(all, ", ") + "."
+	return "Programs of this machine: " + strings.Join(all, ", ") + "."
 }
 
 // where says when and on what was measured.

@@ -111,16 +111,19 @@ func (t *Table) Write(w io.Writer, of []string, to []string) error {
 		b.WriteByte('\n')
 	}
 	of, to = t.measured(of), t.measured(to)
+	if len(to) == 0 {
+		of = nil
+	}
 	for _, c := range of {
 		fmt.Fprintf(&b, "\n%-*s", wide, c+", ratio of the rounds, lowest and highest, to")
 		for _, other := range to {
-			fmt.Fprintf(&b, " %26s", other)
+			fmt.Fprintf(&b, " %28s", other)
 		}
 		b.WriteByte('\n')
 		for _, r := range t.rows {
 			fmt.Fprintf(&b, "%-*s", wide, r.Name)
 			for _, other := range to {
-				fmt.Fprintf(&b, " %26s", compared(r, t.Ratios(r.Name, c, other)))
+				fmt.Fprintf(&b, " %28s", compared(r, t.Ratios(r.Name, c, other)))
 			}
 			b.WriteByte('\n')
 		}
@@ -154,7 +157,7 @@ func verdict(r measure.Row, ratios []float64) string {
 	m := median(ratios)
 	against := 0
 	for _, ratio := range ratios {
-		if (ratio > 1) != (m > 1) {
+		if (ratio-1)*(m-1) < 0 {
 			against++
 		}
 	}

@@ -15,10 +15,13 @@ func filled() *Table {
 	t := New([]string{"ours", "theirs"})
 	rate, cost := measure.Row{Name: "connections", Unit: "1/s", More: true}, measure.Row{Name: "CPU", Unit: "us"}
 	// The machine was half as fast in the second round, for both.
-	for _, round := range []struct{ ours, theirs float64 }{{3000, 2000}, {1500, 1000}, {3100, 2000}} {
+	for _, round := range []struct{ ours, theirs float64 }{{3100, 2000}, {3000, 2000}, {1500, 1000}} {
 		t.Add("ours", []measure.Value{{Row: rate, Value: round.ours}, {Row: cost, Value: 100}})
 		t.Add("theirs", []measure.Value{{Row: rate, Value: round.theirs}, {Row: cost, Value: 101}})
 	}
+	// Of these there is no ratio.
+	t.Add("ours", []measure.Value{{Row: measure.Row{Name: "ours alone"}, Value: 1}, {Row: measure.Row{Name: "theirs is nothing"}, Value: 1}})
+	t.Add("theirs", []measure.Value{{Row: measure.Row{Name: "theirs is nothing"}, Value: 0}})
 	return t
 }
 
@@ -27,7 +30,7 @@ func TestRatiosAreOfRoundsThatAreCloseInTime(t *testing.T) {
 	if m, ok := tab.Median("connections", "ours"); !ok || m != 3000 {
 		t.Errorf("median %v, %v", m, ok)
 	}
-	if r := tab.Ratios("connections", "ours", "theirs"); !slices.Equal(r, []float64{1.5, 1.5, 1.55}) {
+	if r := tab.Ratios("connections", "ours", "theirs"); !slices.Equal(r, []float64{1.55, 1.5, 1.5}) {
 		t.Errorf("ratios %v", r)
 	}
 	if r := tab.Ratios("connections", "ours", "nobody"); len(r) > 0 {
@@ -39,6 +42,9 @@ func TestRatiosAreOfRoundsThatAreCloseInTime(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "absent") {
 		t.Errorf("the table has who was not measured:\n%s", out.String())
+	}
+	if n := strings.Count(out.String(), " -\n"); n != 3 {
+		t.Errorf("%d dashes at the ends of lines, want one for a median and two for ratios:\n%s", n, out.String())
 	}
 	for _, want := range []string{"3000 ±  50 %", "1.50 1.50-1.55 better", "0.99 0.99-0.99 even"} {
 		if !strings.Contains(out.String(), want) {
@@ -62,6 +68,8 @@ func TestWhoIsBetterIsWhatTheRoundsAgreeOn(t *testing.T) {
 		{less, []float64{0.8, 0.9, 1.1}, "unclear"},
 		{more, []float64{0.5, 0.9, 1.1, 1.6, 1.2}, "unclear"},
 		{more, []float64{0.5, 1.02, 2}, "even"},
+		{more, []float64{1, 1.1, 1.2}, "better"},
+		{less, []float64{1, 0.9, 0.8}, "better"},
 	} {
 		if got := verdict(c.row, c.ratios); got != c.want {
 			t.Errorf("%v, more is better %v: %s, want %s", c.ratios, c.row.More, got, c.want)
