@@ -1,8 +1,11 @@
 package flight
 
 import (
+	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"spoolgate/firmware/api"
 	"spoolgate/tools/lab/netns"
@@ -17,7 +20,10 @@ func TestNodeThatDoesNotTakeOurResetIsStubborn(t *testing.T) {
 		t.Fatalf("an obedient node: %d repetitions", repeats)
 	}
 	b.Shell(b.node, "nft 'table inet deaf { chain in { type filter hook prerouting priority -400; tcp dport 5022 tcp flags & rst != 0 drop; }; }'")
-	b.probe(30, nodeIP4, ts)
+	for range 30 {
+		b.hold(boxIP4, b.send(nodeIP4, ts).SourcePort)
+	}
+	b.landed(nodeIP4)
 	b.await(nodeIP4, "repetitions", func(flights []api.Flight, repeats uint64) bool {
 		repeated, sum := 0, 0
 		for _, f := range flights {
@@ -34,6 +40,20 @@ func TestNodeThatDoesNotTakeOurResetIsStubborn(t *testing.T) {
 	if got := b.recorder.Stubborn(); len(got) != 1 || got[0] != nodeIP4 || b.recorder.Repeats()[nodeIP4] < 30 {
 		t.Errorf("stubborn: %v, repetitions %v", got, b.recorder.Repeats())
 	}
+}
+
+// hold takes a port, so that the kernel gives it to no other probe: to a node that is deaf
+// to resets that would be the connection which it still has.
+func (b *bench) hold(address netip.Addr, port uint16) {
+	b.Helper()
+	b.Must(b.box.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		if err != nil {
+			return err
+		}
+		b.Cleanup(func() { unix.Close(fd) })
+		return unix.Bind(fd, &unix.SockaddrInet4{Addr: address.As4(), Port: int(port)})
+	}))
 }
 
 func TestLossOnTheWireMakesNoNodeStubborn(t *testing.T) {
