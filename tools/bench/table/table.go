@@ -147,7 +147,7 @@ func compared(r measure.Row, ratios []float64) string {
 	if len(ratios) == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f %.2f-%.2f %-7s", median(ratios), slices.Min(ratios), slices.Max(ratios), verdict(r, ratios))
+	return fmt.Sprintf("%.2f %.2f..%.2f %-7s", median(ratios), slices.Min(ratios), slices.Max(ratios), verdict(r, ratios))
 }
 
 // verdict says in a word whether ratios are good: even is a median that nobody would

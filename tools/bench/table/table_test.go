@@ -46,7 +46,7 @@ func TestRatiosAreOfRoundsThatAreCloseInTime(t *testing.T) {
 	if n := strings.Count(out.String(), " -\n"); n != 3 {
 		t.Errorf("%d dashes at the ends of lines, want one for a median and two for ratios:\n%s", n, out.String())
 	}
-	for _, want := range []string{"3000 ±  50 %", "1.50 1.50-1.55 better", "0.99 0.99-0.99 even"} {
+	for _, want := range []string{"3000 ±  50 %", "1.50 1.50..1.55 better", "0.99 0.99..0.99 even"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}
