@@ -215,7 +215,7 @@ func (t *Table) writeGroup(g Group, source Mark) error {
 	if len(g.FTPPorts) > 0 {
 		ftp = &nftables.Set{Table: t.table, Anonymous: true, Constant: true, KeyType: nftables.TypeInetService}
 		var elements []nftables.SetElement
-		for _, p := range slices.Compact(slices.Sorted(slices.Values(g.FTPPorts))) {
+		for _, p := range distinct(g.FTPPorts) {
 			elements = append(elements, nftables.SetElement{Key: port(p)})
 		}
 		if err := t.nft.AddSet(ftp, elements); err != nil {

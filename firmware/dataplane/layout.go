@@ -135,9 +135,10 @@ func (l Layout) ftpPorts() []uint16 {
 	for _, g := range l.Groups {
 		ports = append(ports, g.FTPPorts...)
 	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
+	return distinct(ports)
 }
+
+func distinct(ports []uint16) []uint16 { return slices.Compact(slices.Sorted(slices.Values(ports))) }
 
 func (l Layout) nodes() map[Mark]netip.Addr {
 	nodes := map[Mark]netip.Addr{}
