@@ -34,7 +34,7 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var box guest.Options
+	var box guest.Options // is known when all that it needs is fetched
 	var all []entry
 	for _, w := range guest.Ways() {
 		all = append(all, entry{w.Name, func(ctx context.Context) ([]measure.Value, error) {

@@ -22,10 +22,11 @@ type Proxy struct{ Archive, Version string }
 func FetchProxy(dir string) (Proxy, error) {
 	const ends = ".tar"
 	begins := filepath.Join(dir, "haproxy-"+debian.Suite+"-")
-	if had, err := filepath.Glob(begins + "*" + ends); err != nil || len(had) > 0 {
-		if err != nil {
-			return Proxy{}, err
-		}
+	had, err := filepath.Glob(begins + "*" + ends)
+	if err != nil {
+		return Proxy{}, err
+	}
+	if len(had) > 0 {
 		return Proxy{had[0], strings.TrimSuffix(strings.TrimPrefix(had[0], begins), ends)}, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
