@@ -173,3 +173,25 @@ func TestOverrunIsFollowedByAResyncWithTheTruth(t *testing.T) {
 		t.Error("a buffer of 4 KiB was not overrun")
 	}
 }
+
+func TestEventsGatherLongerWhereAFewComeAndGoOn(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		events int
+		in     time.Duration
+		want   time.Duration
+	}{
+		{"after a pause", 0, interval, interval},
+		{"after a longer one", 0, seldom, interval},
+		{"one", 1, interval, seldom},
+		{"nearly many", 39, interval, seldom},
+		{"many", 40, interval, interval},
+		{"one in the longer time", 1, seldom, seldom},
+		{"nearly many in the longer time", 199, seldom, seldom},
+		{"many in the longer time", 200, seldom, interval},
+	} {
+		if got := gather(test.events, test.in); got != test.want {
+			t.Errorf("%s: after %d events in %v the next gather for %v, want %v", test.name, test.events, test.in, got, test.want)
+		}
+	}
+}
