@@ -10,10 +10,10 @@ import (
 )
 
 // connections counts what the kernel tells of connections, and reports whether some of
-// it was dealt by the plan: a first contact, or a move.
+// it was dealt by the plan: a first contact, or a move. Who looks sees it with the next
+// second: to tell of it ten times in one took more than to count.
 func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 	now := e.opts.Now()
-	e.dirty = true
 	if b.Busy {
 		for _, g := range e.groups {
 			g.policy.Hush(now)
@@ -21,6 +21,7 @@ func (e *Engine) connections(b dataplane.Batch) (dealt bool) {
 	}
 	if b.Resync {
 		e.resync(b)
+		e.dirty = true
 		return true
 	}
 	for _, ev := range b.Events {

@@ -212,3 +212,21 @@ func TestAnOpenConnectionTakesLessThan64Bytes(t *testing.T) {
 		t.Errorf("an open connection takes %.1f bytes of the heap", each)
 	}
 }
+
+// A busy office would have those who follow read ten states a second.
+func TestConnectionsAreShownOnceASecond(t *testing.T) {
+	b := newBox(t, twoNodes)
+	b.round(api.Open)
+	before := b.last().Version
+	for range 5 {
+		b.at = b.at.Add(calm)
+		b.open(mfd, "198.18.0.11")
+	}
+	if s := b.last(); s.Version != before {
+		t.Errorf("connections alone made %d new states within a second", s.Version-before)
+	}
+	b.pass(time.Second)
+	if n := b.node("A"); n.Connections != 5 || n.Clients != 1 {
+		t.Errorf("A has %d MFDs and %d connections a second later, want 1 and 5", n.Clients, n.Connections)
+	}
+}
