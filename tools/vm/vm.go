@@ -51,8 +51,10 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 		return nil, err
 	}
 	v := &VM{done: make(chan struct{})}
-	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button.
-	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512",
+	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button. Two
+	// processors, as boards have four: what comes in is worked on by the first, and when
+	// it takes all of that, daemons have the other.
+	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512", "-smp", "2",
 		"-name", "box,debug-threads=on", "-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Image.bootLoader(),
 		"-drive", "if=pflash,unit=1,format=raw,readonly=on,file="+c.Image.environment(),
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",

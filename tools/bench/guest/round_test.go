@@ -4,9 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"spoolgate/tools/bench/arena"
+	"spoolgate/tools/bench/load"
+	"spoolgate/tools/bench/measure"
 	"spoolgate/tools/vm"
 )
 
@@ -29,13 +33,8 @@ func TestEveryWayThroughTheImagePassesEveryPart(t *testing.T) {
 	}
 	dir := t.TempDir()
 	o := Options{Image: image, Proxy: proxy.Archive, FlowTables: flowTables, Bench: filepath.Join(dir, "bench"), Inside: filepath.Join(dir, "inside")}
-	for program, env := range map[string][]string{o.Bench: nil, o.Inside: {"GOARCH=arm64", "CGO_ENABLED=0"}} {
-		build := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
-		build.Env = append(os.Environ(), env...)
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build the benchmark %v: %v\n%s", env, err, out)
-		}
-	}
+	build(t, o.Bench)
+	build(t, o.Inside, "GOARCH=arm64", "CGO_ENABLED=0")
 	for _, w := range Ways() {
 		t.Run(w.Name, func(t *testing.T) {
 			values, err := Round(t.Context(), o, w, Short())
@@ -54,5 +53,62 @@ func TestEveryWayThroughTheImagePassesEveryPart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// build makes the benchmark's own program.
+func build(t *testing.T, program string, env ...string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
+	build.Env = append(os.Environ(), env...)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the benchmark %v: %v\n%s", env, err, out)
+	}
+}
+
+// Clients that go on as fast as they are answered take all of the processor that passes
+// their packets on. The daemons have the others: nobody is killed for want of a sign of
+// life, and the hardware watchdog is fed.
+func TestMoreThanTheImageCanPassEndsNoDaemon(t *testing.T) {
+	image, err := vm.BuildImage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Image: image, Bench: filepath.Join(t.TempDir(), "bench")}
+	build(t, o.Bench)
+	all := Ways()
+	w := all[slices.IndexFunc(all, func(w Way) bool { return w.Name == "Spoolgate masked" })]
+	g, err := Start(t.Context(), o, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	before, err := g.Services(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := load.Short{To: w.Target, Ports: arena.AskPorts, Clients: known, Count: 120 * known, Concurrency: 16}
+	var got load.Answers
+	if err := g.Load("short", run, &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := measure.Hold(got, run, w.Contestant, Nodes); err != nil {
+		t.Error(err)
+	}
+	after, err := g.Services(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Boot.Started != before.Boot.Started {
+		t.Errorf("the box started anew: %s", after.Boot.LastEnd)
+	}
+	for _, d := range after.Services {
+		if d.Restarts > 0 {
+			t.Errorf("%s was started anew: %s", d.Name, d.LastExit)
+		}
 	}
 }

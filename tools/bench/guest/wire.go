@@ -112,8 +112,8 @@ node = [%s]
 	case g.way.part == flows:
 		err = vm.PutData(disk, o.FlowTables, flowFile)
 	}
-	if err != nil {
-		return "", err
+	if err == nil && g.way.part != "" {
+		err = vm.PutData(disk, o.Inside, "bench")
 	}
-	return disk, vm.PutData(disk, o.Inside, "bench")
+	return disk, err
 }
