@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +45,10 @@ type VM struct {
 	err     error           // of its end; valid after done
 }
 
+// Processors are what the box has, as boards have four: the first works on the packets
+// that come in, and when they take all of it, daemons have the other.
+const Processors = 2
+
 // Start powers the box on. It is switched off when ctx ends, at the latest.
 func Start(ctx context.Context, c Config) (*VM, error) {
 	ours, theirs, err := socketPair()
@@ -51,10 +56,8 @@ func Start(ctx context.Context, c Config) (*VM, error) {
 		return nil, err
 	}
 	v := &VM{done: make(chan struct{})}
-	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button. Two
-	// processors, as boards have four: what comes in is worked on by the first, and when
-	// it takes all of that, daemons have the other.
-	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512", "-smp", "2",
+	// With ACPI and a firmware QEMU leaves the PL061 out: no lamps, no button.
+	v.cmd = exec.Command("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a72", "-m", "512", "-smp", strconv.Itoa(Processors),
 		"-name", "box,debug-threads=on", "-display", "none", "-nodefaults", "-no-user-config", "-bios", c.Image.bootLoader(),
 		"-drive", "if=pflash,unit=1,format=raw,readonly=on,file="+c.Image.environment(),
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+c.Disk, "-device", "virtio-blk-pci,drive=disk,addr=4",

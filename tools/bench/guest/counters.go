@@ -12,7 +12,7 @@ import (
 // counters are what is counted of the box since its start.
 type counters struct {
 	at time.Time
-	// worked is how long its processor has worked.
+	// worked is how long its processors have worked.
 	worked time.Duration
 	// arrived are packets as they came in from the network card, routed are those
 	// that the kernel then passed on: joined ones count once.
@@ -54,7 +54,7 @@ func parseCounters(text string) (c counters, err error) {
 	return c, nil
 }
 
-// starting is the share of its time that a box works at least while its start goes on.
+// starting is how many processors a box keeps at work at least while its start goes on.
 const starting = 0.9
 
 // settle waits until the box has done what follows a start: until two seconds are as

@@ -6,7 +6,7 @@
 //
 // The box has one NIC for both, as in print sites, and routes between two networks,
 // so that what it does as a balancer can be held against what it does as a router.
-// Its processor is emulated: times say nothing about a board, ratios do.
+// Its processors are emulated: times say nothing about a board, ratios do.
 package guest
 
 import (
@@ -48,7 +48,7 @@ type Guest struct {
 	dir                    string
 	serving                chan error
 	stop                   context.CancelFunc
-	// background is the share of its time that the box works without connections.
+	// background is how many of its processors the box keeps at work without connections.
 	background float64
 }
 

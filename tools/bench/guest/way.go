@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/google/nftables"
@@ -150,7 +151,7 @@ func proxy() error {
 	}
 	config := filepath.Join(dir, "haproxy.cfg")
 	check := fmt.Sprintf("check port %d inter 5s fall 3", arena.CheckPorts[0])
-	if err := os.WriteFile(config, []byte(arena.HAProxy(1, Nodes, check, "")), 0o644); err != nil {
+	if err := os.WriteFile(config, []byte(arena.HAProxy(runtime.NumCPU(), Nodes, check, "")), 0o644); err != nil {
 		return err
 	}
 	start := exec.Command(filepath.Join(dir, "ld-linux-aarch64.so.1"), "--library-path", dir, filepath.Join(dir, "haproxy"), "-D", "-f", config)
