@@ -30,6 +30,8 @@ type Effort struct {
 	Connections int
 	Newcomers   int
 	Concurrency []int
+	// Paced are connections of known clients that come as in a large office: see pace.
+	Paced int
 	// Bytes of each run of long transfers.
 	Bytes   uint64
 	Streams []int
@@ -46,12 +48,12 @@ type Effort struct {
 // Full is the effort of make bench, Short that of a test, which looks for errors and
 // not for times.
 func Full() Effort {
-	return Effort{Connections: 10000, Newcomers: 6000, Concurrency: []int{1, 16, 128}, Bytes: 2 << 30, Streams: []int{1, 8}, Idle: []int{7000, 50000}, ProxyIdle: 9000, Transfers: 400}
+	return Effort{Connections: 10000, Newcomers: 6000, Concurrency: []int{1, 16, 128}, Paced: 5 * pace, Bytes: 2 << 30, Streams: []int{1, 8}, Idle: []int{7000, 50000}, ProxyIdle: 9000, Transfers: 400}
 }
 
 // Short is a little of everything.
 func Short() Effort {
-	return Effort{Connections: 300, Newcomers: 300, Concurrency: []int{1, 16}, Bytes: 16 << 20, Streams: []int{2}, Idle: []int{200}, ProxyIdle: 200, Transfers: 8}
+	return Effort{Connections: 300, Newcomers: 300, Concurrency: []int{1, 16}, Paced: pace / 4, Bytes: 16 << 20, Streams: []int{2}, Idle: []int{200}, ProxyIdle: 200, Transfers: 8}
 }
 
 // part is one thing that is measured of a contestant, in a new arena.

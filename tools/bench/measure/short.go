@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"spoolgate/tools/bench/arena"
 	"spoolgate/tools/bench/load"
@@ -11,6 +12,10 @@ import (
 // known is how many clients are there all the time.
 const known = 200
 
+// pace is how many connections a second come in a large office. What a box does in each
+// second, whatever comes in it, is a large part of so few.
+const pace = 400
+
 // short measures short connections of known and of brand-new clients.
 func short(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (all []Value, _ error) {
 	base := load.Short{To: c.Target, Ports: arena.AskPorts, Clients: known, Concurrency: 8}
@@ -18,6 +23,13 @@ func short(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (a
 	if _, _, err := ask(ctx, a, c, base); err != nil {
 		return nil, err
 	}
+	paced := base
+	paced.Count, paced.Concurrency, paced.Over = e.Paced, 16, time.Duration(e.Paced)*time.Second/pace
+	values, err := shortRun(ctx, a, c, paced, fmt.Sprintf("known clients, %d a second", pace))
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, values[1:]...) // not how many there were in a second
 	for _, v := range Visits(base, known, e) {
 		values, err := shortRun(ctx, a, c, v.Short, v.Who)
 		if err != nil {
