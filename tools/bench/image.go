@@ -62,7 +62,7 @@ func inImage(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	caption := fmt.Sprintf("medians of %d interleaved rounds, %s, the image with %d processors in QEMU without KVM on %d CPUs, HAProxy %s", o.rounds, time.Now().Format(time.DateOnly), vm.Processors, runtime.NumCPU(), proxy.Version)
+	caption := fmt.Sprintf("medians of %d rounds, %s, the image with %d processors in QEMU without KVM on %d CPUs, HAProxy %s", o.rounds, time.Now().Format(time.DateOnly), vm.Processors, runtime.NumCPU(), proxy.Version)
 	return o.publish("image", caption, func(w io.Writer) error {
 		return t.Write(w, ours, []string{"routing", "DNAT", "DNAT+flow table", "DNAT+SNAT", "HAProxy"})
 	}, func(w io.Writer) error {
