@@ -103,7 +103,7 @@ func TestMoreThanTheImageCanPassEndsNoDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if after.Boot.Started != before.Boot.Started {
+	if !after.Boot.Started.Equal(before.Boot.Started) {
 		t.Errorf("the box started anew: %s", after.Boot.LastEnd)
 	}
 	for _, d := range after.Services {
