@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -59,9 +58,9 @@ func TestEveryWayThroughTheImagePassesEveryPart(t *testing.T) {
 // build makes the benchmark's own program.
 func build(t *testing.T, program string, env ...string) {
 	t.Helper()
-	build := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
-	build.Env = append(os.Environ(), env...)
-	if out, err := build.CombinedOutput(); err != nil {
+	c := exec.Command("go", "build", "-o", program, "spoolgate/tools/bench")
+	c.Env = append(os.Environ(), env...)
+	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build the benchmark %v: %v\n%s", env, err, out)
 	}
 }
@@ -76,8 +75,7 @@ func TestMoreThanTheImageCanPassEndsNoDaemon(t *testing.T) {
 	}
 	o := Options{Image: image, Bench: filepath.Join(t.TempDir(), "bench")}
 	build(t, o.Bench)
-	all := Ways()
-	w := all[slices.IndexFunc(all, func(w Way) bool { return w.Name == "Spoolgate masked" })]
+	w := Way{Contestant: arena.Masked(), mode: "masked"}
 	g, err := Start(t.Context(), o, w)
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ type Effort struct {
 	Connections int
 	Newcomers   int
 	Concurrency []int
-	// Paced are connections of known clients that come as in a large office: see pace.
+	// Paced are connections of known clients that come as in a large office, see pace; 0 is none.
 	Paced int
 	// Bytes of each run of long transfers.
 	Bytes   uint64

@@ -23,13 +23,6 @@ func short(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (a
 	if _, _, err := ask(ctx, a, c, base); err != nil {
 		return nil, err
 	}
-	paced := base
-	paced.Count, paced.Concurrency, paced.Over = e.Paced, 16, time.Duration(e.Paced)*time.Second/pace
-	values, err := shortRun(ctx, a, c, paced, fmt.Sprintf("known clients, %d a second", pace))
-	if err != nil {
-		return nil, err
-	}
-	all = append(all, values[1:]...) // not how many there were in a second
 	for _, v := range Visits(base, known, e) {
 		values, err := shortRun(ctx, a, c, v.Short, v.Who)
 		if err != nil {
@@ -47,8 +40,13 @@ type Visit struct {
 }
 
 // Visits are runs of the clients of base, who are known, and of brand-new ones, the first
-// of whom has the number fresh, with each concurrency.
+// of whom has the number fresh, with each concurrency; before them one at a pace.
 func Visits(base load.Short, fresh int, e Effort) (all []Visit) {
+	if e.Paced > 0 {
+		paced := base
+		paced.Count, paced.Concurrency, paced.Over = e.Paced, 16, time.Duration(e.Paced)*time.Second/pace
+		all = append(all, Visit{paced, fmt.Sprintf("known clients, %d a second", pace)})
+	}
 	for _, concurrency := range e.Concurrency {
 		regulars := base
 		regulars.Count, regulars.Concurrency = e.Connections, concurrency
