@@ -75,8 +75,10 @@ func kernelSettings() []struct{ path, value string } {
 		{"net/ipv4/neigh/default/gc_thresh2", "16384"},
 		{"net/ipv4/neigh/default/gc_thresh3", "32768"},
 		// The kernel's own, by memory, is 8,192 on a board of 1 GB. An entry takes some
-		// 400 bytes while it is used.
-		{"net/netfilter/nf_conntrack_buckets", "131072"},
+		// 400 bytes while it is used. Whoever looks for connections, once a second on a
+		// busy box and when a node dies, goes through all buckets; a full table has eight
+		// places in each, an office's not one.
+		{"net/netfilter/nf_conntrack_buckets", "32768"},
 		{"net/netfilter/nf_conntrack_max", "131072"},
 	}
 }

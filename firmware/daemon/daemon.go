@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"spoolgate/firmware/logline"
@@ -28,6 +29,9 @@ type Run func(ctx context.Context, args []string, log *slog.Logger) error
 // after any other error. SIGHUP does not end it: Hangups has it read its
 // configuration again, where it has one.
 func Main(name string, run Run) {
+	// A daemon has little to do, often: with more processors than one, the runtime wakes a
+	// second thread each time to look whether there is more, and packets need the others.
+	runtime.GOMAXPROCS(1)
 	log := logline.New(name, os.Stderr, os.Getenv("NOTIFY_SOCKET") != "")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	outlive()

@@ -6,11 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,11 @@ func TestMain(m *testing.M) {
 		Main("follow", followHangups)
 	case "no notice":
 		Main("no notice", takeNoNotice)
+	case "count":
+		Main("count", func(context.Context, []string, *slog.Logger) error {
+			_, err := fmt.Println(runtime.GOMAXPROCS(0))
+			return err
+		})
 	case "listen":
 		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
 		l, err := Listen("")
@@ -39,6 +46,15 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+func TestDaemonLeavesOtherProcessorsToPackets(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"=count", "GOMAXPROCS=2")
+	out, err := cmd.Output()
+	if err != nil || strings.TrimSpace(string(out)) != "1" {
+		t.Errorf("it works on %q processors at once: %v", out, err)
+	}
 }
 
 func startWithSockets(t *testing.T, names string, files ...*os.File) string {

@@ -41,7 +41,7 @@ func compare(ctx context.Context, args []string) error {
 	return show(t, o, "result", ours, []string{"direct", "DNAT", "DNAT+SNAT", "HAProxy", "nginx"}, []string{
 		"connections, known clients, 16 at once", "CPU of a connection, known clients, 16 at once", "CPU of a connection, new clients, 16 at once",
 		"connect and answer, 99 %, known clients, 16 at once", "transfer, 8 at once, large packets", "transfer, 8 at once, MTU-size packets, GRO",
-		"CPU of a GB, 8 at once, large packets", "memory of the box's processes, 7000 idle",
+		"CPU of a GB, 8 at once, large packets", "memory of the box's processes, idle connections 1 to 7000",
 	}, versions("haproxy", "nginx"))
 }
 

@@ -104,7 +104,6 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 		if err := a.Hold(ctx, c, held, count); err != nil {
 			return nil, err
 		}
-		held = count
 		if c.Ours {
 			if err := counted(ctx, a, count); err != nil {
 				return nil, err
@@ -114,9 +113,12 @@ func idle(ctx context.Context, a *arena.Arena, c arena.Contestant, e Effort) (al
 		if err != nil {
 			return nil, err
 		}
+		what := fmt.Sprintf("connections %d to %d", held+1, count)
+		each := float64(count - held)
 		all = append(all,
-			Value{Row{fmt.Sprintf("memory of the box's processes, %d idle", count), "B each", false}, float64(now.Box-before.Box) / float64(count)},
-			Value{Row{fmt.Sprintf("memory of the kernel, %d idle, clients and nodes too", count), "B each", false}, float64(now.Kernel-before.Kernel) / float64(count)})
+			Value{Row{"memory of the box's processes, idle " + what, "B each", false}, float64(now.Box-before.Box) / each},
+			Value{Row{"memory of the kernel, clients and nodes too, idle " + what, "B each", false}, float64(now.Kernel-before.Kernel) / each})
+		before, held = now, count
 	}
 	return all, nil
 }
