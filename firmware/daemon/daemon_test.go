@@ -49,10 +49,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestDaemonTakesOneProcessorAndLittleMemory(t *testing.T) {
+// as is this program in a role.
+func as(role string, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"=tell", "GOMAXPROCS=2")
-	out, err := cmd.Output()
+	cmd.Env = append(append(os.Environ(), roleVariable+"="+role), env...)
+	return cmd
+}
+
+func TestDaemonTakesOneProcessorAndLittleMemory(t *testing.T) {
+	out, err := as("tell", "GOMAXPROCS=2").Output()
 	if err != nil || strings.TrimSpace(string(out)) != "1 50" {
 		t.Errorf("processors, percent of garbage: %q, %v", out, err)
 	}
@@ -60,9 +65,7 @@ func TestDaemonTakesOneProcessorAndLittleMemory(t *testing.T) {
 
 func startWithSockets(t *testing.T, names string, files ...*os.File) string {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"=listen",
-		fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES="+names)
+	cmd := as("listen", fmt.Sprintf("LISTEN_FDS=%d", len(files)), "LISTEN_FDNAMES="+names)
 	cmd.ExtraFiles = files
 	out, err := cmd.Output()
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"syscall"
 	"testing"
 )
@@ -33,8 +32,7 @@ func takeNoNotice(context.Context, []string, *slog.Logger) error {
 
 func TestHangupEndsNoDaemonAndIsHeardByThoseThatAsk(t *testing.T) {
 	for role, says := range map[string]string{"follow": "reads again", "no notice": ""} {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), roleVariable+"="+role)
+		cmd := as(role)
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -75,7 +75,7 @@ func TestMoreThanTheImageCanPassEndsNoDaemon(t *testing.T) {
 	}
 	o := Options{Image: image, Bench: filepath.Join(t.TempDir(), "bench")}
 	build(t, o.Bench)
-	w := Way{Contestant: arena.Masked(), mode: "masked"}
+	w := masked()
 	g, err := Start(t.Context(), o, w)
 	if err != nil {
 		t.Fatal(err)

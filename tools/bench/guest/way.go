@@ -42,10 +42,13 @@ func Ways() []Way {
 		{Contestant: arena.Contestant{Name: "DNAT+flow table", Target: arena.VIP}, mode: "transparent", part: flows},
 		{Contestant: arena.Contestant{Name: "DNAT+SNAT", Target: arena.VIP, Masked: true}, mode: "masked", part: "dnat-snat"},
 		{Contestant: arena.Contestant{Name: "Spoolgate transparent", Target: arena.VIP, Sticky: true}, mode: "transparent"},
-		{Contestant: arena.Contestant{Name: "Spoolgate masked", Target: arena.VIP, Sticky: true, Masked: true}, mode: "masked"},
+		masked(),
 		{Contestant: arena.Contestant{Name: "HAProxy", Target: arena.VIP, Sticky: true, Masked: true, Proxy: true}, mode: "masked", part: "proxy"},
 	}
 }
+
+// masked is the box as it is without further configuration.
+func masked() Way { return Way{Contestant: arena.Masked(), mode: "masked"} }
 
 // Parts are those of the benchmark's own program that do the balancer's work on the
 // machine they run on, a box, from which they remove what the balancer has left.
